@@ -1,0 +1,62 @@
+"""The action chunk: a plan of H actions that knows when each of them is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+
+class ActionKind(IntEnum):
+    """What a column of a chunk means; the numbers of pi0_msgs/ActionChunk."""
+
+    POSITION = 0
+    VELOCITY = 1
+
+
+@dataclass(frozen=True, eq=False)
+class ActionChunk:
+    """Future actions in ROS units; action i is due at ``start_ns + i * period_ns``.
+
+    Attributes:
+        names: Joint of each column, (D,).
+        kinds: Position or velocity of each column, (D,).
+        actions: Targets, (H, D) [rad, m, rad/s or m/s, by ``kinds``].
+        start_ns: Stamp of the observation that the plan was made from [ns, node clock].
+        period_ns: Time between two actions [ns].
+        sequence: Counts the chunks of one policy.
+        frozen_steps: First actions that repeat the previous chunk; 0 without real-time chunking.
+        prompt: The sentence that the plan follows.
+        inference_ns: From snapshot to finished plan [ns].
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[ActionKind, ...]
+    actions: np.ndarray
+    start_ns: int
+    period_ns: int
+    sequence: int = 0
+    frozen_steps: int = 0
+    prompt: str = ""
+    inference_ns: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the shapes belong together; values are the gate's business."""
+        if self.actions.ndim != 2 or self.actions.shape[1] != len(self.names):
+            raise ValueError(
+                f"actions have shape {self.actions.shape}; expected (H, {len(self.names)}), "
+                "one column per name"
+            )
+        if len(self.kinds) != len(self.names):
+            raise ValueError(f"{len(self.kinds)} kinds for {len(self.names)} names")
+
+    @property
+    def horizon(self) -> int:
+        """Number of actions H."""
+        return int(self.actions.shape[0])
+
+    @property
+    def end_ns(self) -> int:
+        """Instant at which the last action is due [ns, node clock]."""
+        return self.start_ns + (self.horizon - 1) * self.period_ns

@@ -1,0 +1,62 @@
+"""The gate: checks an arriving chunk as a whole before any of it is played."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.execution.reasons import Code, Reason
+
+FUTURE_TOLERANCE_NS = 100_000_000  # clocks of two machines may differ by this much
+
+
+def check_chunk(chunk: ActionChunk, embodiment: Embodiment, now_ns: int) -> Reason | None:
+    """Return why a chunk must not be played at ``now_ns`` [ns], or None when it may."""
+    return _check_form(chunk, embodiment) or _check_values(chunk) or _check_time(chunk, now_ns)
+
+
+def _check_form(chunk: ActionChunk, embodiment: Embodiment) -> Reason | None:
+    if chunk.names != embodiment.joint_names:
+        strange = sorted(set(chunk.names) - set(embodiment.joint_names))
+        missing = sorted(set(embodiment.joint_names) - set(chunk.names))
+        parts = [
+            f"unknown {', '.join(strange)}" if strange else "",
+            f"missing {', '.join(missing)}" if missing else "",
+        ]
+        said = "; ".join(part for part in parts if part) or "another order"
+        return Reason(Code.CHUNK_NAMES, f"{said}; the names must be {embodiment.name}'s, in order")
+    if any(kind is not ActionKind.POSITION for kind in chunk.kinds):
+        return Reason(Code.CHUNK_KINDS, f"{embodiment.name} takes positions for every joint")
+    expected_ns = embodiment.policy.period_ns
+    if chunk.period_ns != expected_ns:
+        return Reason(
+            Code.CHUNK_PERIOD, f"{chunk.period_ns} ns; {embodiment.name} plays {expected_ns} ns"
+        )
+    if chunk.horizon < 2:
+        return Reason(Code.CHUNK_TOO_SHORT, f"{chunk.horizon} actions; at least 2 are needed")
+    return None
+
+
+def _check_values(chunk: ActionChunk) -> Reason | None:
+    bad = np.argwhere(~np.isfinite(chunk.actions))
+    if bad.size == 0:
+        return None
+    row, column = (int(i) for i in bad[0])
+    return Reason(
+        Code.CHUNK_NOT_FINITE,
+        f"action {row} of {chunk.names[column]} is {chunk.actions[row, column]} "
+        f"({len(bad)} such values)",
+    )
+
+
+def _check_time(chunk: ActionChunk, now_ns: int) -> Reason | None:
+    if chunk.end_ns <= now_ns:
+        late = (now_ns - chunk.end_ns) / 1e9
+        return Reason(Code.CHUNK_EXPIRED, f"its last action was due {late:.3f} s ago")
+    if chunk.start_ns > now_ns + FUTURE_TOLERANCE_NS:
+        early = (chunk.start_ns - now_ns) / 1e9
+        return Reason(
+            Code.CHUNK_FROM_FUTURE, f"it starts {early:.3f} s from now; compare the clocks"
+        )
+    return None

@@ -1,0 +1,88 @@
+"""The committed horizon: reference samples that are final, up to a little ahead of now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TICKS_BEHIND = 2  # samples kept behind now, so that a window starts in the past
+
+
+@dataclass(frozen=True, eq=False)
+class CommandWindow:
+    """Consecutive reference samples of all joints.
+
+    Attributes:
+        start_ns: Instant of the first sample [ns, node clock].
+        period_ns: Time between two samples [ns].
+        positions: (N, D) [rad or m].
+        velocities: (N, D) [rad/s or m/s].
+    """
+
+    start_ns: int
+    period_ns: int
+    positions: np.ndarray
+    velocities: np.ndarray
+
+
+class CommittedHorizon:
+    """The newest samples by tick; a sample once committed never changes.
+
+    That is what makes rolling trajectory windows seamless: where two windows overlap they are
+    equal, so a controller that replaces one by the other sees no step.
+
+    Args:
+        period_ns: Time between two samples [ns].
+        lead_ns: How far ahead of now samples are committed [ns].
+        width: Number of joints D.
+    """
+
+    def __init__(self, period_ns: int, lead_ns: int, width: int) -> None:
+        """Start empty."""
+        self.period_ns = period_ns
+        self.lead_ticks = -(-lead_ns // period_ns)
+        self._size = self.lead_ticks + 64
+        self._positions = np.zeros((self._size, width))
+        self._velocities = np.zeros((self._size, width))
+        self._first = self._next = 0
+
+    def restart(self, now_ns: int) -> None:
+        """Forget all samples; the next one is for the tick at or before ``now_ns`` [ns]."""
+        self._first = self._next = now_ns // self.period_ns
+
+    @property
+    def next_ns(self) -> int:
+        """Instant of the next sample to commit [ns]."""
+        return self._next * self.period_ns
+
+    def due(self, now_ns: int) -> int:
+        """Count the samples to commit so that the lead is kept at ``now_ns`` [ns]."""
+        return now_ns // self.period_ns + self.lead_ticks + 1 - self._next
+
+    def commit(self, position: np.ndarray, velocity: np.ndarray) -> None:
+        """Append one sample, (D,) [rad or m] and (D,) [per s]."""
+        slot = self._next % self._size
+        self._positions[slot], self._velocities[slot] = position, velocity
+        self._next += 1
+        self._first = max(self._first, self._next - self._size)
+
+    def position_at(self, instant_ns: int) -> np.ndarray | None:
+        """Return the position committed for an instant [ns], (D,), None where there is none."""
+        tick = instant_ns // self.period_ns
+        if not self._first <= tick < self._next:
+            return None
+        return self._positions[tick % self._size]
+
+    def window(self, now_ns: int) -> CommandWindow | None:
+        """Return the samples from just before ``now_ns`` [ns] to the end of the horizon."""
+        first = max(now_ns // self.period_ns - TICKS_BEHIND, self._first)
+        if first >= self._next:
+            return None
+        slots = np.arange(first, self._next) % self._size
+        return CommandWindow(
+            first * self.period_ns,
+            self.period_ns,
+            self._positions[slots],
+            self._velocities[slots],
+        )

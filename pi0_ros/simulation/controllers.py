@@ -1,0 +1,170 @@
+"""ros2_control's controllers as a cell runs them, with the rules of Jazzy.
+
+Source:
+    ros2_controllers, branch jazzy: joint_trajectory_controller (validation, sampling) and
+    forward_command_controller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.interpolate import BPoly, CubicHermiteSpline
+
+
+class Rejected(ValueError):
+    """A command that the controller does not take; the message is what it would log."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The content of a trajectory_msgs/JointTrajectory.
+
+    Attributes:
+        names: Joints, (J,).
+        stamp_ns: Instant from which the points count [ns]; 0: when it is first sampled.
+        times_ns: Instant of each point after the stamp, (N,) [ns].
+        positions: (N, J) [rad or m].
+        velocities: (N, J) [per s], or None.
+        accelerations: (N, J) [per s²], or None.
+    """
+
+    names: tuple[str, ...]
+    stamp_ns: int
+    times_ns: np.ndarray
+    positions: np.ndarray
+    velocities: np.ndarray | None = None
+    accelerations: np.ndarray | None = None
+
+
+@dataclass
+class JointTrajectoryController:
+    """Replaces its trajectory at each message and samples it at the controller's rate.
+
+    Attributes:
+        name: The controller's name, for messages.
+        joints: Joints that it commands, (J,).
+        interpolate_from_desired_state: Before the first point, start from the last command
+            instead of the measured state; Jazzy's default is the measured state.
+        allow_partial_joints_goal: Accept messages for some of the joints; the others hold.
+        allow_nonzero_velocity_at_trajectory_end: Accept a last point with a velocity.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    interpolate_from_desired_state: bool = False
+    allow_partial_joints_goal: bool = False
+    allow_nonzero_velocity_at_trajectory_end: bool = False
+    _active: Trajectory | None = field(default=None, init=False)
+    _start_ns: int | None = field(default=None, init=False)
+    _before: tuple[int, np.ndarray] | None = field(default=None, init=False)
+
+    def receive(self, trajectory: Trajectory, now_ns: int) -> None:
+        """Validate a message and let it replace the current trajectory.
+
+        Raises:
+            Rejected: The message breaks a rule; the current trajectory goes on.
+        """
+        self._validate(trajectory, now_ns)
+        self._active = trajectory
+        self._start_ns = trajectory.stamp_ns or None
+        self._before = None
+
+    def sample(self, now_ns: int, measured: np.ndarray, last_command: np.ndarray) -> np.ndarray:
+        """Return the command of one control cycle.
+
+        Args:
+            now_ns: Instant of the cycle [ns].
+            measured: Measured positions, (J,).
+            last_command: Last command, (J,); held where there is no trajectory.
+        """
+        if self._active is None:
+            return last_command
+        if self._start_ns is None:
+            self._start_ns = now_ns
+        if self._before is None:
+            origin = last_command if self.interpolate_from_desired_state else measured
+            self._before = (now_ns, np.array(origin))
+        places = [self.joints.index(name) for name in self._active.names]
+        command = np.array(last_command)
+        command[places] = self._interpolate(now_ns - self._start_ns, places)
+        return command
+
+    def hold(self) -> None:
+        """Forget the trajectory, as at a protective stop."""
+        self._active = None
+
+    def _validate(self, trajectory: Trajectory, now_ns: int) -> None:
+        unknown = [name for name in trajectory.names if name not in self.joints]
+        if unknown:
+            raise Rejected(f"incoming joint {', '.join(unknown)} doesn't belong to {self.name}")
+        if len(trajectory.names) != len(self.joints) and not self.allow_partial_joints_goal:
+            raise Rejected(f"{len(trajectory.names)} joints, {self.name} has {len(self.joints)}")
+        shape = (len(trajectory.times_ns), len(trajectory.names))
+        if shape[0] == 0:
+            raise Rejected("empty trajectory received")
+        for values in (trajectory.positions, trajectory.velocities, trajectory.accelerations):
+            if values is not None and values.shape != shape:
+                raise Rejected(f"points of shape {values.shape}, expected {shape}")
+        if (np.diff(trajectory.times_ns) <= 0).any():
+            raise Rejected("time between points is not strictly increasing")
+        end_ns = trajectory.stamp_ns + int(trajectory.times_ns[-1])
+        if trajectory.stamp_ns and end_ns <= now_ns:
+            late = (now_ns - end_ns) / 1e9
+            raise Rejected(f"received trajectory ended {late:.3f} s in the past")
+        last = None if trajectory.velocities is None else trajectory.velocities[-1]
+        if last is not None and last.any() and not self.allow_nonzero_velocity_at_trajectory_end:
+            raise Rejected("velocity of the last trajectory point is not zero")
+
+    def _interpolate(self, elapsed_ns: int, places: list[int]) -> np.ndarray:
+        trajectory = self._active
+        assert trajectory is not None and self._before is not None and self._start_ns is not None
+        times = trajectory.times_ns
+        if elapsed_ns >= times[-1]:
+            return trajectory.positions[-1]
+        if elapsed_ns < times[0]:
+            before_ns = self._before[0] - self._start_ns
+            share = (elapsed_ns - before_ns) / max(int(times[0]) - before_ns, 1)
+            origin = self._before[1][places]
+            return np.asarray(origin + share * (trajectory.positions[0] - origin))
+        i = int(np.searchsorted(times, elapsed_ns, side="right")) - 1
+        span = times[i : i + 2] / 1e9
+        ends = trajectory.positions[i : i + 2]
+        if trajectory.velocities is None:
+            share = (elapsed_ns - times[i]) / (times[i + 1] - times[i])
+            return np.asarray(ends[0] + share * (ends[1] - ends[0]))
+        rates = trajectory.velocities[i : i + 2]
+        if trajectory.accelerations is None:
+            return np.asarray(CubicHermiteSpline(span, ends, rates)(elapsed_ns / 1e9))
+        derivatives = np.stack([ends, rates, trajectory.accelerations[i : i + 2]], axis=1)
+        return np.asarray(BPoly.from_derivatives(span, derivatives)(elapsed_ns / 1e9))
+
+
+@dataclass
+class ForwardCommandController:
+    """Passes the newest values on; no names, no stamp, no limits, no timeout."""
+
+    name: str
+    joints: tuple[str, ...]
+    _values: np.ndarray | None = field(default=None, init=False)
+
+    def receive(self, values: np.ndarray) -> None:
+        """Take one value per joint, (J,) [rad or m].
+
+        Raises:
+            Rejected: Another number of values, or one that is not finite.
+        """
+        if values.shape != (len(self.joints),):
+            raise Rejected(f"command size {values.size} of {self.name} is not {len(self.joints)}")
+        if not np.isfinite(values).all():
+            raise Rejected(f"non-finite value received by {self.name}")
+        self._values = values
+
+    def sample(self, last_command: np.ndarray) -> np.ndarray:
+        """Return the command of one control cycle, (J,)."""
+        return last_command if self._values is None else self._values
+
+    def hold(self) -> None:
+        """Forget the values, as at a protective stop."""
+        self._values = None

@@ -1,0 +1,160 @@
+"""Builders for the model's tests: openpi's golden numbers, and small random models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pi0_ros.model.config import CAMERAS, ExpertConfig, Pi0Config, VisionConfig
+from pi0_ros.model.initialisation import initialise
+from pi0_ros.model.pi0 import Pi0
+from pi0_ros.model.weights import load_openpi
+
+DATA = Path(__file__).parents[2] / "data" / "openpi"
+
+torch.set_num_threads(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """One of openpi's tiny models with what went in and what came out."""
+
+    folder: Path
+    config: Pi0Config
+    model: Pi0
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+    @property
+    def images(self) -> dict[str, Tensor]:
+        return {name: self.inputs[f"images.{name}"] for name in CAMERAS}
+
+    @property
+    def image_masks(self) -> dict[str, Tensor]:
+        return {name: self.inputs[f"image_masks.{name}"] for name in CAMERAS}
+
+    @property
+    def observation(self) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor]:
+        prompt = self.inputs["tokenized_prompt"], self.inputs["tokenized_prompt_mask"]
+        return self.images, self.image_masks, *prompt
+
+
+def golden_config(folder: Path) -> Pi0Config:
+    dims = json.loads((folder / "config.json").read_text())["dims"]
+    vision, vlm, expert = dims["vision"], dims["vlm"], dims["expert"]
+    return Pi0Config(
+        vision=VisionConfig(
+            image_size=vision["image_size"],
+            patch_size=vision["patch_size"],
+            width=vision["hidden_size"],
+            depth=vision["num_hidden_layers"],
+            heads=vision["num_attention_heads"],
+            mlp=vision["intermediate_size"],
+        ),
+        vlm=ExpertConfig(vlm["width"], vlm["mlp_dim"]),
+        expert=ExpertConfig(expert["width"], expert["mlp_dim"]),
+        depth=vlm["depth"],
+        heads=vlm["num_heads"],
+        kv_heads=vlm["num_kv_heads"],
+        head_dim=vlm["head_dim"],
+        vocab=dims["vocab_size"],
+        action_dim=dims["action_dim"],
+        horizon=dims["action_horizon"],
+        prompt_length=dims["max_token_len"],
+        variant="pi05" if dims["pi05"] else "pi0",
+    )
+
+
+def read_golden(variant: str) -> Golden:
+    folder = DATA / variant
+    config = golden_config(folder)
+    return Golden(
+        folder,
+        config,
+        load_openpi(folder / "model.safetensors", config),
+        load_file(folder / "inputs.safetensors"),
+        load_file(folder / "outputs.safetensors"),
+    )
+
+
+@pytest.fixture(scope="session", params=["pi0", "pi05"])
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Both of openpi's tiny models, one after the other."""
+    return read_golden(request.param)
+
+
+@pytest.fixture(scope="session")
+def golden_pi0() -> Golden:
+    return read_golden("pi0")
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Pi0Config:
+    """A model whose sizes are all different, so that a mixed-up dimension shows."""
+    return Pi0Config(
+        vision=VisionConfig(image_size=8, patch_size=4, width=12, depth=2, heads=3, mlp=20),
+        vlm=ExpertConfig(width=16, mlp=24),
+        expert=ExpertConfig(width=10, mlp=14),
+        depth=2,
+        heads=4,
+        kv_heads=2,
+        head_dim=6,
+        vocab=32,
+        action_dim=5,
+        horizon=7,
+        prompt_length=9,
+    )
+
+
+@pytest.fixture
+def tiny(tiny_config: Pi0Config) -> Pi0:
+    return initialise(Pi0(tiny_config), torch.Generator().manual_seed(0)).eval()
+
+
+@pytest.fixture
+def tiny_pi05(tiny_config: Pi0Config) -> Pi0:
+    config = replace(tiny_config, variant="pi05")
+    return initialise(Pi0(config), torch.Generator().manual_seed(0)).eval()
+
+
+Inputs = dict[str, object]
+
+
+@pytest.fixture
+def observe() -> Callable[..., Inputs]:
+    """Build keyword arguments of `Pi0.sample` for any model, less the noise."""
+
+    def build(config: Pi0Config, batch: int = 2, seed: int = 1) -> Inputs:
+        generator = torch.Generator().manual_seed(seed)
+        size = config.vision.image_size
+        tokens = (batch, config.prompt_length)
+        return {
+            "images": {
+                name: torch.rand(batch, 3, size, size, generator=generator) * 2 - 1
+                for name in config.cameras
+            },
+            "image_masks": {name: torch.ones(batch, dtype=torch.bool) for name in config.cameras},
+            "tokens": torch.randint(config.vocab, tokens, generator=generator),
+            "token_mask": torch.ones(tokens, dtype=torch.bool),
+            "state": torch.randn(batch, config.action_dim, generator=generator),
+        }
+
+    return build
+
+
+@pytest.fixture
+def draw() -> Callable[..., Tensor]:
+    """Draw noise for one chunk of a model."""
+
+    def build(config: Pi0Config, batch: int = 2, seed: int = 2) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(batch, config.horizon, config.action_dim, generator=generator)
+
+    return build
