@@ -1,7 +1,7 @@
 # One Makefile, two ways: with a ROS 2 distribution sourced it builds on that, otherwise on the
 # wheels of ROS 2 Jazzy. Every target sets up what it needs; `make setup` again takes seconds.
 SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
+.SHELLFLAGS := -e -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 

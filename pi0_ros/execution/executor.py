@@ -17,8 +17,6 @@ from pi0_ros.execution.reasons import OK, Code, Reason
 from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.tally import Tally
 
-HEADROOM = 0.98  # of the velocity limit, used by the path; the rest is for rounding and fades
-
 
 class State(IntEnum):
     """What the executor does; the numbers of pi0_msgs/ExecutorStatus."""
@@ -33,7 +31,7 @@ class State(IntEnum):
 class ExecutorSettings:
     """Times [ns] and thresholds of the executor."""
 
-    ramp_ns: int = 250_000_000  # from full speed to standing along the path, and back
+    ramp_ns: int = 400_000_000  # from full speed to standing along the path, and back
     fade_ns: int = 300_000_000  # least time in which a disagreement between chunks fades
     fade_share: float = 0.5  # of velocity and acceleration limits that a fade may use
     joint_state_age_ns: int = 200_000_000  # older joint states mean: hold
@@ -196,7 +194,7 @@ class ChunkExecutor:
         target, target_velocity = self._position, np.zeros_like(self._position)
         if self._reference is not None:
             _, slope = self._reference.at(self._elapsed_ns)
-            fastest = HEADROOM * self._limits.fastest_rate(slope)
+            fastest = self._limits.fastest_rate(slope)
             rate = min(self.speed_scaling, fastest) if self.reason is OK else 0.0
             remaining_ns = self._reference.duration_ns - self._elapsed_ns
             self._elapsed_ns += self._clock.step(period_ns, rate, remaining_ns)
@@ -279,8 +277,8 @@ class ChunkExecutor:
     def _join(self, chunk: ActionChunk) -> None:
         if not self._anchored:
             return  # nothing is commanded; the next chunk after enabling is played
-        slope = np.zeros_like(self._position)
-        if self._reference is not None:
+        slope = None  # standing: the clock starts the motion, whatever the chunk's slope
+        if self._reference is not None and self._clock.rate > 0.0:
             _, slope = self._reference.at(self._elapsed_ns)
         self._elapsed_ns = max(self._horizon.next_ns - self._horizon.period_ns - chunk.start_ns, 0)
         self._reference = join(

@@ -25,6 +25,12 @@ class CommandWindow:
     positions: np.ndarray
     velocities: np.ndarray
 
+    def at(self, instant_ns: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return position and velocity of the sample at or before an instant [ns], (D,) each."""
+        row = (instant_ns - self.start_ns) // self.period_ns
+        row = min(max(row, 0), len(self.positions) - 1)
+        return self.positions[row], self.velocities[row]
+
 
 class CommittedHorizon:
     """The newest samples by tick; a sample once committed never changes.

@@ -9,6 +9,7 @@ import numpy as np
 from pi0_ros.embodiment.spec import Embodiment
 
 ROUNDING = 1e-9  # a limit met exactly is not a limit touched [unit]
+HEADROOM = 0.98  # of the velocity limit, used by the path; the rest is for rounding
 BRAKING_SHARE = 0.9  # of the acceleration, kept for braking in steps of one period
 
 
@@ -33,8 +34,9 @@ class JointLimits:
         )
 
     def fastest_rate(self, slope: np.ndarray) -> float:
-        """Greatest clock rate at which a path of this slope (D,) [per s] keeps the velocity."""
-        return float((self.velocity / np.maximum(np.abs(slope), self.velocity)).min())
+        """Greatest clock rate up to 1 at which a path of slope (D,) [per s] keeps the velocity."""
+        allowed = HEADROOM * self.velocity
+        return float((allowed / np.maximum(np.abs(slope), allowed)).min())
 
     def follow(
         self,

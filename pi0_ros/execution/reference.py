@@ -10,9 +10,11 @@ from scipy.interpolate import PchipInterpolator
 
 from pi0_ros.execution.chunk import ActionChunk
 
-# Greatest slope and curvature of the fade 1 - 10 s³ + 15 s⁴ - 6 s⁵ on [0, 1].
-FADE_PEAK_SLOPE = 1.875
-FADE_PEAK_CURVATURE = 10 / math.sqrt(3)
+# Greatest slope and curvature on [0, 1] of the two parts of a fade: of an offset,
+# 1 - 10 s³ + 15 s⁴ - 6 s⁵, and of a slope, s - 6 s³ + 8 s⁴ - 3 s⁵.
+OFFSET_PEAK_SLOPE = 1.875
+OFFSET_PEAK_CURVATURE = 10 / math.sqrt(3)
+SLOPE_PEAK_CURVATURE = 3.95
 
 
 class ChunkCurve:
@@ -126,10 +128,10 @@ def join(
     chunk: ActionChunk,
     elapsed_ns: int,
     position: np.ndarray,
-    slope: np.ndarray,
+    slope: np.ndarray | None,
     limits: JoinLimits,
 ) -> Reference:
-    """Join a chunk to a running reference, position and velocity continuous.
+    """Join a chunk to what was commanded before, position and velocity continuous.
 
     A far-off chunk is joined by a longer fade: the ramp to the first action is the same thing.
 
@@ -137,16 +139,20 @@ def join(
         chunk: The new chunk.
         elapsed_ns: The chunk's time at the join [ns].
         position: Position at the join, (D,) [rad or m].
-        slope: Its derivative by trajectory time, (D,) [per s].
+        slope: Its derivative by trajectory time, (D,) [per s]; None where the clock stands, so
+            that any slope is continuous.
         limits: How quickly the difference may fade.
     """
     curve = ChunkCurve(chunk)
     target, target_slope = curve.at(elapsed_ns)
     offset = position - target
-    by_velocity = FADE_PEAK_SLOPE * np.abs(offset) / limits.velocity
-    by_acceleration = np.sqrt(FADE_PEAK_CURVATURE * np.abs(offset) / limits.acceleration)
-    needed = float(np.maximum(by_velocity, by_acceleration).max())
-    duration_ns = max(limits.shortest_ns, round(needed * 1e9))
-    return Reference(
-        chunk, curve, elapsed_ns, OffsetFade(offset, slope - target_slope, duration_ns)
+    turn = np.zeros_like(offset) if slope is None else slope - target_slope
+    needed = np.maximum.reduce(
+        [
+            OFFSET_PEAK_SLOPE * np.abs(offset) / limits.velocity,
+            np.sqrt(OFFSET_PEAK_CURVATURE * np.abs(offset) / limits.acceleration),
+            SLOPE_PEAK_CURVATURE * np.abs(turn) / limits.acceleration,
+        ]
     )
+    duration_ns = max(limits.shortest_ns, round(float(needed.max()) * 1e9))
+    return Reference(chunk, curve, elapsed_ns, OffsetFade(offset, turn, duration_ns))

@@ -14,7 +14,7 @@ from torch import Tensor
 # B batch, H horizon, A action width, W width of the action expert
 SHORTEST_PERIOD = 4e-3
 LONGEST_PERIOD = 4.0
-# Steps below 1 / LATEST_TAU would never be used while sampling, so training skips them.
+# Sampling in up to 1000 steps never asks for a later tau, so training skips what lies beyond.
 LATEST_TAU = 0.999
 
 

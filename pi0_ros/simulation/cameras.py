@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("MUJOCO_GL", "egl")
-os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's rasteriser would take every core
-
 import mujoco
 import numpy as np
 
@@ -34,7 +31,7 @@ class SimCameras:
             self._renderer = mujoco.Renderer(model, height, width)
         except Exception as error:
             raise RuntimeError(
-                f"cannot render off screen with MUJOCO_GL={os.environ['MUJOCO_GL']}: {error}. "
+                f"cannot render off screen with MUJOCO_GL={os.environ.get('MUJOCO_GL')}: {error}. "
                 "Install libegl1 and libgl1-mesa-dri, or set MUJOCO_GL to osmesa or glfw."
             ) from error
         self._data = mujoco.MjData(model)

@@ -11,7 +11,7 @@ from pi0_ros.embodiment.spec import Embodiment
 BLOCK_COLORS = {"red": (0.85, 0.06, 0.06, 1.0), "blue": (0.06, 0.12, 0.85, 1.0)}
 BLOCK_HALF_M = 0.025
 BLOCK_MASS_KG = 0.05
-OVERVIEW_CAMERA = "overview"
+OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG = "overview", 40.0
 DRAWN_GROUP = 1  # visual geoms of a URDF; collision geoms are in group 0
 
 # Servo stiffness per effort class [Nm/rad]: stiff enough that a UR5e at 1 rad/s lags about 5 ms,
@@ -76,9 +76,12 @@ def _add_table_and_blocks(spec: mujoco.MjSpec) -> None:
             type=box, size=[BLOCK_HALF_M] * 3, mass=BLOCK_MASS_KG, rgba=rgba,
             friction=[1.2, 0.02, 0.001], condim=4, group=DRAWN_GROUP,
         )  # fmt: skip
-    world.add_light(pos=[0.2, 0.3, 2.5], dir=[0, 0, -1], diffuse=[0.6, 0.6, 0.6])
-    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
-    spec.visual.headlight.diffuse = [0.35, 0.35, 0.35]
+    world.add_light(pos=[1.5, 1.0, 2.5], dir=[-0.5, -0.4, -1], diffuse=[0.45] * 3, specular=[0] * 3)
+    spec.visual.headlight.ambient = [0.4] * 3
+    spec.visual.headlight.diffuse = [0.25] * 3
+    spec.visual.headlight.specular = [0] * 3
+    spec.visual.quality.numslices, spec.visual.quality.numstacks = 16, 8
+    spec.visual.quality.offsamples = 0  # multisampling on a CPU costs as much as all the rest
     spec.visual.map.znear = 0.002  # of the scene's size: a wrist camera sees its own gripper
 
 
@@ -89,6 +92,6 @@ def _add_cameras(spec: mujoco.MjSpec, embodiment: Embodiment) -> None:
             name=camera.name, quat=[0, 1, 0, 0], fovy=camera.fovy_deg
         )
     spec.worldbody.add_camera(
-        name=OVERVIEW_CAMERA, pos=[1.75, 0.0, 1.1], fovy=40,
+        name=OVERVIEW_CAMERA, pos=[1.75, 0.0, 1.1], fovy=OVERVIEW_FOVY_DEG,
         xyaxes=[0, 1, 0, -0.52, 0, 0.85],
     )  # fmt: skip

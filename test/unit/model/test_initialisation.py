@@ -51,7 +51,15 @@ def test_tokens_enter_the_language_model_at_about_unit_size(observe):
     assert 0.7 < prompt.std() < 1.4
 
 
-def test_a_step_of_training_lowers_the_loss(tiny, observe, draw):
+def test_matrices_that_write_to_the_residual_stream_are_smaller():
+    model = initialise(Pi0(Pi0Config.demo()), seeded(0))
+    block = model.vlm.blocks[0]  # width 128 into heads of 128 in all, three layers
+    assert block.attention.query.weight.std().item() == pytest.approx(128**-0.5, rel=0.03)
+    assert block.attention.out.weight.std().item() == pytest.approx((128 * 6) ** -0.5, rel=0.03)
+    assert block.mlp.down.weight.std().item() == pytest.approx((256 * 6) ** -0.5, rel=0.03)
+
+
+def test_twenty_steps_of_training_lower_the_loss(tiny, observe, draw):
     inputs = {**observe(tiny.config), "actions": draw(tiny.config, seed=3)}
     inputs |= {"noise": draw(tiny.config, seed=4), "time": torch.tensor([0.3, 0.6])}
     optimiser = torch.optim.AdamW(tiny.parameters(), lr=1e-3)

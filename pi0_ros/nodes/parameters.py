@@ -1,0 +1,131 @@
+"""Parameters: one frozen dataclass per node is the only place of a default, unit and range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+Parameters = TypeVar("Parameters")
+
+
+class ParameterError(ValueError):
+    """A parameter has a value that it must not have; the message names both and the allowed set."""
+
+
+def parameter(default: Any, description: str, *, low: Any = None, high: Any = None,
+              choices: tuple[str, ...] = ()) -> Any:  # fmt: skip
+    """Declare one field: its default, what it means with its unit, its range or its choices."""
+    said = f"{description}; one of: {', '.join(choices)}" if choices else description
+    metadata = {"description": said, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+def declare(node: Node, kind: type[Parameters]) -> Parameters:
+    """Declare every field of a dataclass on a node and return the values that it got.
+
+    Raises:
+        ParameterError: A value is not among its choices. (rclpy itself refuses a wrong type or a
+            value outside its range.)
+    """
+    values = {}
+    for item in fields(kind):  # type: ignore[arg-type]
+        descriptor = _descriptor(item.metadata, item.default)
+        value = node.declare_parameter(item.name, item.default, descriptor).value
+        choices = item.metadata["choices"]
+        if choices and value not in choices:
+            raise ParameterError(f"{item.name} '{value}' is unknown; known: {', '.join(choices)}")
+        values[item.name] = value
+    return kind(**values)
+
+
+def _descriptor(metadata: Any, default: Any) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=metadata["description"], read_only=True)
+    if metadata["low"] is None:
+        return descriptor
+    low, high = metadata["low"], metadata["high"]
+    if isinstance(default, float):
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    else:
+        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+@dataclass(frozen=True)
+class CommonParameters:
+    """What every node of ours has."""
+
+    embodiment: str = parameter("ur5e_bimanual", "robot: a name in config/embodiments or a YAML")
+    autostart: bool = parameter(True, "configure and activate without a lifecycle manager")
+
+
+@dataclass(frozen=True)
+class PolicyParameters(CommonParameters):
+    """Parameters of policy_node."""
+
+    policy: str = parameter("scripted", "which policy plans", choices=("scripted", "pi0"))
+    checkpoint: str = parameter("", "directory of the weights; scripted has none")
+    prompt: str = parameter("", "sentence to follow from the start; empty: wait for ~/set_prompt")
+    image_transport: str = parameter(
+        "raw", "which camera topics are subscribed", choices=("raw", "compressed")
+    )
+    execute: int = parameter(
+        0, "actions that are played before the next plan; 0: the robot's YAML", low=0, high=1000
+    )
+    image_age_ms: float = parameter(300.0, "oldest image that is used [ms]", low=1.0, high=10_000.0)
+    state_age_ms: float = parameter(
+        200.0, "oldest joint_states that are used [ms]", low=1.0, high=10_000.0
+    )
+    camera_skew_ms: float = parameter(
+        50.0, "greatest time between two cameras' images [ms]", low=0.0, high=10_000.0
+    )
+    device: str = parameter("auto", "where a network runs", choices=("auto", "cpu", "cuda"))
+    dtype: str = parameter("float32", "of the network", choices=("float32", "bfloat16"))
+    steps: int = parameter(10, "Euler steps of a network's sampler", low=1, high=1000)
+    seed: int = parameter(0, "of a network's noise", low=0, high=2**31 - 1)
+    threads: int = parameter(1, "of torch on the CPU; the loops need cores too", low=1, high=256)
+
+
+@dataclass(frozen=True)
+class ExecutorParameters(CommonParameters):
+    """Parameters of chunk_executor_node."""
+
+    enable_on_activate: bool = parameter(
+        False, "command the robot without waiting for ~/enable; for simulation"
+    )
+    dry_run: bool = parameter(False, "compute everything, publish no command (shadow mode)")
+    ramp_ms: float = parameter(
+        400.0, "from full speed to standing along the path, and back [ms]", low=10.0, high=10_000.0
+    )
+    fade_ms: float = parameter(
+        300.0, "least time in which a disagreement between chunks fades [ms]", low=2.0, high=10_000.0
+    )
+    joint_state_age_ms: float = parameter(
+        200.0, "older joint_states mean: hold [ms]", low=1.0, high=10_000.0
+    )
+    tracking_error: float = parameter(
+        0.2, "greatest |commanded - measured| before a hold [rad or m]", low=0.001, high=10.0
+    )
+    command_echo_hz: float = parameter(50.0, "rate of ~/command [Hz]", low=1.0, high=500.0)
+    timing_log: str = parameter("", "file that gets the instant of every tick as .npy; empty: none")
+
+
+@dataclass(frozen=True)
+class SimParameters(CommonParameters):
+    """Parameters of sim_robot_node."""
+
+    seed: int = parameter(0, "of the blocks' places; each ~/reset draws the next", low=0,
+                          high=2**31 - 1)  # fmt: skip
+    joint_state_rate_hz: float = parameter(100.0, "of joint_states [Hz]", low=1.0, high=500.0)
+    camera_rate_hz: float = parameter(
+        0.0, "of every camera [Hz]; 0: the robot's YAML", low=0.0, high=120.0
+    )
+    overview_rate_hz: float = parameter(
+        0.0, "of overview/image_raw, for people [Hz]; 0: none", low=0.0, high=60.0
+    )
+    publish_clock: bool = parameter(False, "drive /clock; start the other nodes with use_sim_time")
+    clock_speed: float = parameter(
+        1.0, "simulated time per wall time, with publish_clock", low=0.05, high=10.0
+    )

@@ -1,0 +1,15 @@
+"""Quality of service by kind of stream (REP-2003)."""
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+IMAGES = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+JOINT_STATES = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+COMMANDS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+CHUNKS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+STATUS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+# Who subscribes late still gets the last one: e-stop, speed slider, markers.
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)

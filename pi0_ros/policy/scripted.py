@@ -1,0 +1,168 @@
+"""The policy without weights: finds the named block by its color and reaches it by kinematics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pi0_ros.embodiment.kinematics import Chain
+from pi0_ros.embodiment.spec import Camera, Embodiment
+from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.observation.observation import Observation
+from pi0_ros.policy.instruction import Instruction, parse_instruction
+from pi0_ros.policy.protocol import CannotPlan
+
+# The task: the tool point goes to just above the middle of a 5 cm block's top face.
+BLOCK_HEIGHT_M = 0.05
+CLEARANCE_M = 0.01
+SEEN_HEIGHT_M = 0.045  # of the visible pixels' middle: the top face and a little of the sides
+FEWEST_PIXELS = 40  # less is the edge of a hidden block, whose middle is unknown
+
+SPEED_M_S = 0.30
+GAIN_PER_S = 3.0  # approach speed per distance: slows down over the last 10 cm
+FUNNEL_SLOPE = 1.2  # height above the goal per horizontal distance, so that it comes from above
+FUNNEL_HEIGHT_M = 0.12
+HOMING_RAD_S = 0.4  # other arms return home, grippers open
+LARGEST_IK_ERROR = 0.02  # beyond it the block is out of reach [m + rad]
+
+
+class ScriptedPolicy:
+    """Follows the simulation's task with plain kinematics; needs no weights.
+
+    It sees what any policy sees: the block is found in the reference camera's image by its color
+    and projected onto the table. Each plan is a velocity field followed from the observed state,
+    so that consecutive plans agree wherever the robot really is.
+
+    Args:
+        embodiment: The robot.
+        urdf: Its URDF text, for kinematics and camera poses.
+    """
+
+    name = "scripted"
+
+    def __init__(self, embodiment: Embodiment, urdf: str) -> None:
+        """Read the chains of the arms and of the reference camera."""
+        self._embodiment = embodiment
+        names = embodiment.joint_names
+        self._camera = embodiment.cameras[0]
+        self._camera_chain = Chain(urdf, self._camera.frame, names)
+        self._chains = {
+            name: Chain(urdf, arm.tool_link, names) for name, arm in embodiment.arms.items()
+        }
+        self._seen: dict[str, np.ndarray] = {}  # last place of each block, by color
+
+    def warm_up(self) -> None:
+        """Nothing is slow the first time."""
+
+    def check_prompt(self, prompt: str) -> str | None:
+        """Return what is wrong with a sentence, None where it is understood."""
+        try:
+            parse_instruction(prompt, self._embodiment.arms)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def plan(self, observation: Observation, previous: ActionChunk | None) -> ActionChunk:
+        """Plan the way from the observed state to the named block.
+
+        Raises:
+            CannotPlan: The sentence is not understood, the block was never seen or is out of
+                reach.
+        """
+        try:
+            instruction = parse_instruction(observation.prompt, self._embodiment.arms)
+        except ValueError as error:
+            raise CannotPlan(str(error)) from error
+        goal = self._goal(observation, instruction)
+        return ActionChunk(
+            names=self._embodiment.joint_names,
+            kinds=(ActionKind.POSITION,) * len(self._embodiment.joints),
+            actions=self._way(observation.state, instruction.arm, goal),
+            start_ns=observation.stamp_ns,
+            period_ns=self._embodiment.policy.period_ns,
+            prompt=observation.prompt,
+        )
+
+    def _goal(self, observation: Observation, instruction: Instruction) -> np.ndarray:
+        color = instruction.color
+        pose = self._camera_chain.pose(observation.state)
+        place = locate_block(observation.images[self._camera.name], color, self._camera, pose)
+        if place is not None:
+            self._seen[color] = place
+        if color not in self._seen:
+            raise CannotPlan(
+                f"no {color} block is visible in {self._camera.name}; move it, or the arm above it"
+            )
+        return np.array([*self._seen[color], BLOCK_HEIGHT_M + CLEARANCE_M])
+
+    def _way(self, state: np.ndarray, arm: str, goal: np.ndarray) -> np.ndarray:
+        """Follow the velocity field from the observed state, (H, D)."""
+        chain, period = self._chains[arm], self._embodiment.policy.period_ns / 1e9
+        rotation = chain.pose(self._embodiment.home)[:3, :3]
+        place, moved = chain.position(state), np.array(state, dtype=np.float64)
+        moving = [self._embodiment.index(name) for name in self._embodiment.arms[arm].joints]
+        resting = np.setdiff1d(np.arange(len(state)), moving)
+        rest = self._rest()[resting]
+        actions = []
+        for _ in range(self._embodiment.policy.horizon):
+            actions.append(moved)
+            place = place + period * funnel_velocity(place, goal)
+            moved, error = chain.reach(place, rotation, moved, iterations=4)
+            if error > LARGEST_IK_ERROR:
+                raise CannotPlan(
+                    f"{arm} arm cannot reach {np.round(place, 3)} m (error {error:.3f}); "
+                    "move the block closer, or name another arm"
+                )
+            step = HOMING_RAD_S * period
+            moved[resting] += np.clip(rest - moved[resting], -step, step)
+        return np.array(actions)
+
+    def _rest(self) -> np.ndarray:
+        """Where joints that do not reach go: arms home, grippers open, (D,)."""
+        joints = self._embodiment.joints
+        return np.array([j.home if j.gripper is None else j.gripper.open for j in joints])
+
+
+def funnel_velocity(place: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Velocity of the tool that comes to a goal from above.
+
+    Args:
+        place: Tool's position, (3,) [m].
+        goal: Its goal, (3,) [m].
+
+    Returns:
+        (3,) [m/s], at most ``SPEED_M_S`` horizontally and vertically.
+    """
+    ahead = goal[:2] - place[:2]
+    distance = float(np.linalg.norm(ahead))
+    height = goal[2] + min(FUNNEL_SLOPE * distance, FUNNEL_HEIGHT_M)
+    speed = min(GAIN_PER_S * distance, SPEED_M_S)
+    across = ahead * (speed / distance) if distance > 0 else ahead
+    up = float(np.clip(GAIN_PER_S * (height - place[2]), -SPEED_M_S, SPEED_M_S))
+    return np.array([*across, up])
+
+
+def locate_block(
+    image: np.ndarray, color: str, camera: Camera, camera_to_world: np.ndarray
+) -> np.ndarray | None:
+    """Find a block's middle on the table from its color.
+
+    Args:
+        image: RGB, (H, W, 3) uint8.
+        color: ``red`` or ``blue``.
+        camera: The camera's optics.
+        camera_to_world: Pose of the optical frame (REP-103: z forward, y down), (4, 4) [m].
+
+    Returns:
+        Place on the table in the world, (2,) [m], None where too little of it is seen.
+    """
+    channels = image.astype(np.int16)
+    wanted = channels[..., 0 if color == "red" else 2]
+    others = channels[..., (1, 2) if color == "red" else (0, 1)].max(axis=-1)
+    rows, columns = np.nonzero((wanted > 70) & (wanted > 2.2 * others))
+    if len(rows) < FEWEST_PIXELS:
+        return None
+    height, width = image.shape[:2]
+    focal = height / 2 / np.tan(np.radians(camera.fovy_deg) / 2)
+    ray = np.array([columns.mean() + 0.5 - width / 2, rows.mean() + 0.5 - height / 2, focal])
+    origin, direction = camera_to_world[:3, 3], camera_to_world[:3, :3] @ ray
+    return np.asarray((origin + direction * ((SEEN_HEIGHT_M - origin[2]) / direction[2]))[:2])
