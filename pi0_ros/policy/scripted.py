@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pi0_ros.embodiment.kinematics import Chain
@@ -16,13 +18,22 @@ BLOCK_HEIGHT_M = 0.05
 CLEARANCE_M = 0.01
 SEEN_HEIGHT_M = 0.045  # of the visible pixels' middle: the top face and a little of the sides
 FEWEST_PIXELS = 40  # less is the edge of a hidden block, whose middle is unknown
+WHOLE_VIEW = 0.9  # of the pixels seen before; with less the arm hides a part, and the middle shifts
 
-SPEED_M_S = 0.30
+SPEED_M_S = 0.25
 GAIN_PER_S = 3.0  # approach speed per distance: slows down over the last 10 cm
 FUNNEL_SLOPE = 1.2  # height above the goal per horizontal distance, so that it comes from above
 FUNNEL_HEIGHT_M = 0.12
 HOMING_RAD_S = 0.4  # other arms return home, grippers open
 LARGEST_IK_ERROR = 0.02  # beyond it the block is out of reach [m + rad]
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """Where a block was seen on the table, (2,) [m], and in how many pixels."""
+
+    place: np.ndarray
+    pixels: int
 
 
 class ScriptedPolicy:
@@ -48,7 +59,7 @@ class ScriptedPolicy:
         self._chains = {
             name: Chain(urdf, arm.tool_link, names) for name, arm in embodiment.arms.items()
         }
-        self._seen: dict[str, np.ndarray] = {}  # last place of each block, by color
+        self._seen: dict[str, Sighting] = {}  # the last whole view of each block, by color
 
     def warm_up(self) -> None:
         """Nothing is slow the first time."""
@@ -85,14 +96,15 @@ class ScriptedPolicy:
     def _goal(self, observation: Observation, instruction: Instruction) -> np.ndarray:
         color = instruction.color
         pose = self._camera_chain.pose(observation.state)
-        place = locate_block(observation.images[self._camera.name], color, self._camera, pose)
-        if place is not None:
-            self._seen[color] = place
-        if color not in self._seen:
+        seen = locate_block(observation.images[self._camera.name], color, self._camera, pose)
+        known = self._seen.get(color)
+        if seen and (known is None or seen.pixels >= WHOLE_VIEW * known.pixels):
+            self._seen[color] = known = seen
+        if known is None:
             raise CannotPlan(
                 f"no {color} block is visible in {self._camera.name}; move it, or the arm above it"
             )
-        return np.array([*self._seen[color], BLOCK_HEIGHT_M + CLEARANCE_M])
+        return np.array([*known.place, BLOCK_HEIGHT_M + CLEARANCE_M])
 
     def _way(self, state: np.ndarray, arm: str, goal: np.ndarray) -> np.ndarray:
         """Follow the velocity field from the observed state, (H, D)."""
@@ -143,7 +155,7 @@ def funnel_velocity(place: np.ndarray, goal: np.ndarray) -> np.ndarray:
 
 def locate_block(
     image: np.ndarray, color: str, camera: Camera, camera_to_world: np.ndarray
-) -> np.ndarray | None:
+) -> Sighting | None:
     """Find a block's middle on the table from its color.
 
     Args:
@@ -153,7 +165,7 @@ def locate_block(
         camera_to_world: Pose of the optical frame (REP-103: z forward, y down), (4, 4) [m].
 
     Returns:
-        Place on the table in the world, (2,) [m], None where too little of it is seen.
+        Its place in the world, None where too little of it is seen.
     """
     channels = image.astype(np.int16)
     wanted = channels[..., 0 if color == "red" else 2]
@@ -165,4 +177,5 @@ def locate_block(
     focal = height / 2 / np.tan(np.radians(camera.fovy_deg) / 2)
     ray = np.array([columns.mean() + 0.5 - width / 2, rows.mean() + 0.5 - height / 2, focal])
     origin, direction = camera_to_world[:3, 3], camera_to_world[:3, :3] @ ray
-    return np.asarray((origin + direction * ((SEEN_HEIGHT_M - origin[2]) / direction[2]))[:2])
+    place = origin + direction * ((SEEN_HEIGHT_M - origin[2]) / direction[2])
+    return Sighting(place[:2], len(rows))

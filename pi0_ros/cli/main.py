@@ -1,0 +1,121 @@
+"""`pi0`: the commands of the package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pi0_ros.bringup import Value, plan
+from pi0_ros.cli import bench
+from pi0_ros.cli.running import run_plan
+from pi0_ros.embodiment.loading import EmbodimentError, known_embodiments, load_embodiment
+
+app = typer.Typer(
+    name="pi0",
+    help="Run the π0 vision-language-action model on ROS 2 robots.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(bench.app, name="bench")
+errors = Console(stderr=True)
+
+Robot = Annotated[str, typer.Argument(help=f"a robot's YAML, or one of {known_embodiments()}")]
+Policy = Annotated[str, typer.Option(help="which policy plans: scripted or pi0")]
+Checkpoint = Annotated[str, typer.Option(help="directory of the policy's weights")]
+
+
+@app.command(epilog="Example: pi0 up ur5e_bimanual --prompt 'left arm reach the red block'")
+def up(
+    embodiment: Robot,
+    policy: Policy = "scripted",
+    checkpoint: Checkpoint = "",
+    prompt: Annotated[str, typer.Option(help="sentence to follow from the start")] = "",
+    simulation: Annotated[bool, typer.Option(help="run the simulated robot")] = True,
+    namespace: Annotated[str, typer.Option(help="ROS namespace of all nodes")] = "",
+    use_sim_time: Annotated[bool, typer.Option(help="follow /clock")] = False,
+    param: Annotated[
+        list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
+    ] = None,
+) -> None:
+    """Bring up a robot without ros2 launch: same nodes, same parameters as the launch file.
+
+    Ctrl-C stops all. The exit code tells which node ended by itself: 10 policy_node,
+    11 chunk_executor_node, 12 sim_robot_node.
+    """
+    bring_up = plan(
+        embodiment,
+        policy=policy,
+        checkpoint=checkpoint,
+        prompt=prompt,
+        simulation=simulation,
+        namespace=namespace,
+        use_sim_time=use_sim_time,
+        overrides=parse_overrides(param or []),
+    )
+    raise typer.Exit(run_plan(bring_up))
+
+
+@app.command(epilog="Example: pi0 demo --out out/demo")
+def demo(
+    policy: Policy = "scripted",
+    checkpoint: Checkpoint = "",
+    out: Annotated[Path, typer.Option(help="folder of the results")] = Path("out/demo"),
+    seed: Annotated[int, typer.Option(help="of the blocks' places")] = 0,
+    timeout_s: Annotated[float, typer.Option(help="longest episode [s]", min=1.0)] = 20.0,
+) -> None:
+    """Run three prompted episodes in simulation through real ROS topics and report them.
+
+    Exit code 1 if an episode fails. Uses a ROS domain of its own, so that no real robot hears it.
+    """
+    from pi0_ros.cli.demo.command import run_demo
+
+    raise typer.Exit(run_demo(policy, checkpoint, out, seed, timeout_s))
+
+
+@app.command(epilog="Example: pi0 random-checkpoint /tmp/random --embodiment ur5e_bimanual")
+def random_checkpoint(
+    directory: Annotated[Path, typer.Argument(help="folder to write")],
+    embodiment: Annotated[str, typer.Option(help="robot that it shall fit")] = "ur5e_bimanual",
+    seed: Annotated[int, typer.Option(help="of the weights")] = 0,
+) -> None:
+    """Write a small π0 with random weights, to try the path; it trembles and knows no task."""
+    from pi0_ros.policy.checkpoint import write_random_checkpoint
+
+    write_random_checkpoint(directory, load_embodiment(embodiment), seed)
+    typer.echo(f"random weights in {directory}: pi0 up {embodiment} --policy pi0 "
+               f"--checkpoint {directory}")  # fmt: skip
+
+
+def parse_overrides(texts: list[str]) -> dict[str, dict[str, Value]]:
+    """Read ``node.name=value`` texts; values are typed as YAML.
+
+    Raises:
+        ValueError: A text has another form.
+    """
+    import yaml
+
+    overrides: dict[str, dict[str, Value]] = {}
+    for text in texts:
+        target, equals, value = text.partition("=")
+        node, dot, name = target.partition(".")
+        if not (equals and dot and node and name):
+            raise ValueError(f"--param '{text}' must look like sim_robot_node.seed=3")
+        overrides.setdefault(node, {})[name] = yaml.safe_load(value)
+    return overrides
+
+
+def main() -> None:
+    """Run `pi0`; errors that a user can mend are one message, not a traceback."""
+    try:
+        app()
+    except (EmbodimentError, ValueError, OSError) as error:
+        errors.print(f"pi0: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
