@@ -1,13 +1,14 @@
-"""Which nodes run for a robot, with which parameters: one plan for the launch files and `pi0 up`."""
+"""Which nodes run for a robot, and how: one plan for the launch files and for `pi0 up`."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.loading import load_embodiment, share_directory
 
 Value = str | int | float | bool
@@ -89,6 +90,7 @@ def plan(
 
     Raises:
         EmbodimentError: The robot is unknown or its YAML is wrong.
+        ValueError: A parameter is overridden for a node that is not in the plan.
     """
     load_embodiment(embodiment)  # a wrong one is refused here, before any process starts
     common: dict[str, Value] = {"embodiment": embodiment, "use_sim_time": use_sim_time}
@@ -108,7 +110,12 @@ def plan(
                 parameters={"embodiment": embodiment, "publish_clock": use_sim_time},
             )
         )
-    placed = tuple(_placed(node, namespace, (overrides or {}).get(node.name, {})) for node in nodes)
+    changed = overrides or {}
+    names = [node.name for node in nodes]
+    for name in changed:
+        if name not in names:
+            raise ValueError(unknown_name("node", name, names))
+    placed = tuple(_placed(node, namespace, changed.get(node.name, {})) for node in nodes)
     return BringUp(placed, shared_environment())
 
 
@@ -141,8 +148,9 @@ def launch_arguments() -> dict[str, tuple[str, str]]:
 
 def launch_description(embodiment: str) -> Any:
     """Turn the plan into launch actions; the launch files are calls of this function."""
-    from launch import LaunchDescription
     from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+    from launch import LaunchDescription  # type: ignore[attr-defined]  # our folder of that name
 
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
@@ -179,7 +187,7 @@ def _launch_actions(context: Any, embodiment: str) -> list[Any]:
                 executable=node.executable,
                 name=node.name,
                 namespace=node.namespace,
-                parameters=[dict(node.parameters)],
+                parameters=[_for_launch(node.parameters)],
                 remappings=list(node.remappings.items()),
                 arguments=[*node.arguments, "--ros-args", "--log-level", given["log_level"]],
                 output="screen",
@@ -188,6 +196,16 @@ def _launch_actions(context: Any, embodiment: str) -> list[Any]:
             for node in nodes
         ),
     ]
+
+
+def _for_launch(parameters: Mapping[str, Value]) -> dict[str, Any]:
+    """Keep strings strings: launch_ros would read them as YAML, and `yes` as true."""
+    from launch_ros.parameter_descriptions import ParameterValue
+
+    return {
+        name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
+        for name, value in parameters.items()
+    }
 
 
 def viewer_nodes(embodiment: str, namespace: str) -> list[NodePlan]:
@@ -229,6 +247,7 @@ def _yaml(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+        # JSON's strings are YAML's, but for characters that YAML reads as line breaks or refuses.
+        quoted = json.dumps(value, ensure_ascii=False)
+        return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
     return str(value)

@@ -20,6 +20,10 @@ def decode_chunk(message: ActionChunkMessage) -> ActionChunk:
         raise ValueError(
             f"{numbers} actions for {width} names; expected a positive multiple, row by row"
         )
+    unknown = sorted(set(message.kinds) - set(ActionKind))
+    if unknown:
+        known = ", ".join(f"{int(kind)} ({kind.name.lower()})" for kind in ActionKind)
+        raise ValueError(f"kind {unknown[0]} is unknown; known: {known}")
     return ActionChunk(
         names=tuple(message.names),
         kinds=tuple(ActionKind(int(kind)) for kind in message.kinds),

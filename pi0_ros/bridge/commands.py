@@ -43,9 +43,7 @@ class JointTrajectoryEncoder:
         message.header.stamp = to_time(window.start_ns)
         message.joint_names = self._names
         message.points = [
-            JointTrajectoryPoint(
-                positions=row, time_from_start=to_duration(i * window.period_ns)
-            )
+            JointTrajectoryPoint(positions=row, time_from_start=to_duration(i * window.period_ns))
             for i, row in enumerate(window.positions[:, self._columns].tolist())
         ]
         return message

@@ -36,12 +36,11 @@ def decode_image(message: Image) -> np.ndarray:
     height, width, step = message.height, message.width, message.step
     if height < 1 or width < 1 or step < width * channels or len(message.data) < height * step:
         raise ImageError(
-            f"{width}x{height} {message.encoding} with step {step} needs {height * step} bytes; "
-            f"the message has {len(message.data)}"
+            f"{width}x{height} {message.encoding} with step {step} and {len(message.data)} bytes "
+            f"is incomplete; it needs at least 1x1, a step of {width * channels} and "
+            f"{height * max(step, width * channels)} bytes"
         )
-    pixels = np.ndarray(
-        (height, width, channels), np.uint8, message.data, 0, (step, channels, 1)
-    )
+    pixels = np.ndarray((height, width, channels), np.uint8, message.data, 0, (step, channels, 1))
     if conversion is None:
         return pixels.copy()
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), conversion))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 
 from pi0_ros.bringup import Value, plan
-from pi0_ros.cli import bench
+from pi0_ros.cli.bench.command import app as bench
 from pi0_ros.cli.running import run_plan
 from pi0_ros.embodiment.loading import EmbodimentError, known_embodiments, load_embodiment
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench, name="bench")
 errors = Console(stderr=True)
 
 Robot = Annotated[str, typer.Argument(help=f"a robot's YAML, or one of {known_embodiments()}")]
@@ -37,6 +38,7 @@ def up(
     simulation: Annotated[bool, typer.Option(help="run the simulated robot")] = True,
     namespace: Annotated[str, typer.Option(help="ROS namespace of all nodes")] = "",
     use_sim_time: Annotated[bool, typer.Option(help="follow /clock")] = False,
+    profile: Annotated[bool, typer.Option(help="use this package's Fast DDS profile")] = True,
     param: Annotated[
         list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
     ] = None,
@@ -56,7 +58,7 @@ def up(
         use_sim_time=use_sim_time,
         overrides=parse_overrides(param or []),
     )
-    raise typer.Exit(run_plan(bring_up))
+    raise typer.Exit(run_plan(bring_up if profile else replace(bring_up, environment={})))
 
 
 @app.command(epilog="Example: pi0 demo --out out/demo")
@@ -94,7 +96,7 @@ def parse_overrides(texts: list[str]) -> dict[str, dict[str, Value]]:
     """Read ``node.name=value`` texts; values are typed as YAML.
 
     Raises:
-        ValueError: A text has another form.
+        ValueError: A text has another form, or its value is no text, number, true or false.
     """
     import yaml
 
@@ -104,7 +106,16 @@ def parse_overrides(texts: list[str]) -> dict[str, dict[str, Value]]:
         node, dot, name = target.partition(".")
         if not (equals and dot and node and name):
             raise ValueError(f"--param '{text}' must look like sim_robot_node.seed=3")
-        overrides.setdefault(node, {})[name] = yaml.safe_load(value)
+        try:
+            typed = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError:
+            typed = None
+        if not isinstance(typed, Value):
+            raise ValueError(
+                f"--param '{text}': value '{value}' must be a text, a number, true or false; "
+                f"quote a text that YAML reads otherwise, as in {target}='\"{value}\"'"
+            )
+        overrides.setdefault(node, {})[name] = typed
     return overrides
 
 

@@ -39,9 +39,7 @@ class Chain:
 
     def __init__(self, urdf: str, tip: str, joints: Sequence[str]) -> None:
         """Walk from the tip up to the root."""
-        model = yourdfpy.URDF.load(
-            io.StringIO(urdf), build_scene_graph=False, load_meshes=False
-        )
+        model = yourdfpy.URDF.load(io.StringIO(urdf), build_scene_graph=False, load_meshes=False)
         if tip not in model.link_map:
             raise ValueError(f"link '{tip}' is not in the URDF; it has {', '.join(model.link_map)}")
         by_child = {joint.child: joint for joint in model.robot.joints}

@@ -47,7 +47,7 @@ def load_embodiment(name_or_path: str) -> Embodiment:
     path = _find(name_or_path)
     try:
         return Embodiment.model_validate(yaml.safe_load(path.read_text()))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise EmbodimentError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         lines = [

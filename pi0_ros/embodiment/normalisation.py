@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 STD_FLOOR = 1e-6  # openpi adds it to every std
 
@@ -17,7 +18,7 @@ class Statistics(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(ge=0)], ...]
     q01: tuple[float, ...] | None = None
     q99: tuple[float, ...] | None = None
 
@@ -64,7 +65,7 @@ class NormStats(BaseModel):
             raise ValueError(f"{path} does not exist; a checkpoint needs its statistics")
         try:
             stats = NormStats.model_validate(json.loads(path.read_text())["norm_stats"])
-        except (json.JSONDecodeError, KeyError, ValidationError) as error:
+        except (ValueError, KeyError, TypeError) as error:  # no JSON, no such key, no mapping
             raise ValueError(f"{path} holds no norm_stats of state and actions: {error}") from error
         for name in ("state", "actions"):
             known = len(getattr(stats, name).mean)

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pi0_ros.embodiment.errors import unknown_name
+
 CAMERA_SLOTS = ("base_0_rgb", "left_wrist_0_rgb", "right_wrist_0_rgb")
 
 Unit = Literal["rad", "m"]
@@ -20,6 +22,14 @@ class _Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_known(cls, values: object) -> object:
+        for key in values if isinstance(values, dict) else ():
+            if key not in cls.model_fields:
+                raise ValueError(unknown_name("key", str(key), cls.model_fields))
+        return values
+
 
 class GripperMap(_Spec):
     """How a gripper joint's position [rad or m] maps to the model's number, with its polarity."""
@@ -32,7 +42,10 @@ class GripperMap(_Spec):
     @model_validator(mode="after")
     def _is_invertible(self) -> GripperMap:
         if self.open == self.closed or self.model_open == self.model_closed:
-            raise ValueError("open and closed must differ, and so must model_open and model_closed")
+            raise ValueError(
+                f"open {self.open} and closed {self.closed} must differ, and so must "
+                f"model_open {self.model_open} and model_closed {self.model_closed}"
+            )
         return self
 
 
@@ -151,7 +164,9 @@ class Embodiment(_Spec):
                 )
         idle = [name for name in self.joint_names if name not in commanded]
         if idle:
-            raise ValueError(f"no controller commands {', '.join(idle)}; add one, or drop the joint")
+            raise ValueError(
+                f"no controller commands {', '.join(idle)}; add one, or drop the joint"
+            )
         if self.policy.execute > self.policy.horizon:
             raise ValueError(
                 f"policy.execute {self.policy.execute} exceeds policy.horizon {self.policy.horizon}"

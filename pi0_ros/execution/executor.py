@@ -281,6 +281,4 @@ class ChunkExecutor:
         if self._reference is not None and self._clock.rate > 0.0:
             _, slope = self._reference.at(self._elapsed_ns)
         self._elapsed_ns = max(self._horizon.next_ns - self._horizon.period_ns - chunk.start_ns, 0)
-        self._reference = join(
-            chunk, self._elapsed_ns, self._position, slope, self._join_limits
-        )
+        self._reference = join(chunk, self._elapsed_ns, self._position, slope, self._join_limits)

@@ -39,9 +39,7 @@ class Shot:
     @property
     def is_watched(self) -> bool:
         """Whether anybody subscribes to its images."""
-        return bool(
-            self.raw.get_subscription_count() or self.compressed.get_subscription_count()
-        )
+        return bool(self.raw.get_subscription_count() or self.compressed.get_subscription_count())
 
 
 class CameraThread:
@@ -70,7 +68,9 @@ class CameraThread:
         self._configuration = configuration
         self._failed = failed
         rate_hz = parameters.camera_rate_hz
-        cameras = [c.model_copy(update={"rate_hz": rate_hz or c.rate_hz}) for c in embodiment.cameras]
+        cameras = [
+            c.model_copy(update={"rate_hz": rate_hz or c.rate_hz}) for c in embodiment.cameras
+        ]
         self._size = (cameras[0].width, cameras[0].height)
         if parameters.overview_rate_hz:
             cameras.append(_overview(*self._size, parameters.overview_rate_hz))
@@ -97,7 +97,9 @@ class CameraThread:
     def _render_due(self, cameras: SimCameras) -> bool:
         """Render what is due, all cameras from one configuration; False where nothing was."""
         now_ns, qpos = self._configuration()
-        due = [shot for shot in self._shots if now_ns >= shot.due_ns or now_ns < shot.due_ns - 10**9]
+        due = [
+            shot for shot in self._shots if now_ns >= shot.due_ns or now_ns < shot.due_ns - 10**9
+        ]
         watched = [shot for shot in due if shot.is_watched]
         for shot in due:
             period_ns = round(1e9 / shot.camera.rate_hz)

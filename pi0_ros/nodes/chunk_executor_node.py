@@ -25,7 +25,7 @@ from pi0_ros.embodiment.vector import state_from_positions
 from pi0_ros.execution.executor import ChunkExecutor, ExecutorSettings
 from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.nodes import qos
-from pi0_ros.nodes.managed import ManagedNode, run
+from pi0_ros.nodes.managed import STEADY, ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
 from pi0_ros.nodes.periodic_thread import PeriodicThread
 
@@ -44,9 +44,9 @@ class Output:
 class ChunkExecutorNode(ManagedNode):
     """Steps the executor on a thread of absolute deadlines; callbacks only hand values over."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Declare the parameters; everything else waits for configure."""
-        super().__init__("chunk_executor_node")
+        super().__init__("chunk_executor_node", **options)
         self._settings = declare(self, ExecutorParameters)
         self._lock = threading.Lock()  # guards the core: callbacks against the loop
         self._thread: PeriodicThread | None = None
@@ -92,7 +92,7 @@ class ChunkExecutorNode(ManagedNode):
             serve(SetBool, "~/enable", self._on_enable),
             serve(Trigger, "~/stop", self._on_stop),
             serve(Trigger, "~/reset", self._on_reset),
-            self.create_timer(1.0, self._publish_diagnostics),
+            self.create_timer(1.0, self._publish_diagnostics, clock=STEADY),
         ]
 
     def activate(self) -> None:
@@ -183,9 +183,7 @@ class ChunkExecutorNode(ManagedNode):
             with self._lock:
                 self._core.stop(Reason(Code.ESTOP, "release it, then call ~/reset"))
 
-    def _on_enable(
-        self, request: SetBool.Request, response: SetBool.Response
-    ) -> SetBool.Response:
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         with self._lock:
             self._core.enable(request.data)
         response.success, response.message = True, "enabled" if request.data else "disabled"
@@ -232,9 +230,7 @@ class ChunkExecutorNode(ManagedNode):
                 "late ticks": core.tally.late_ticks,
             }
         name = self.get_fully_qualified_name()
-        self._diagnostics.publish(
-            diagnostics(self._now_ns(), name, problems, values, failed=False)
-        )
+        self._diagnostics.publish(diagnostics(self._now_ns(), name, problems, values, failed=False))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

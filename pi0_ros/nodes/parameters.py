@@ -100,7 +100,10 @@ class ExecutorParameters(CommonParameters):
         400.0, "from full speed to standing along the path, and back [ms]", low=10.0, high=10_000.0
     )
     fade_ms: float = parameter(
-        300.0, "least time in which a disagreement between chunks fades [ms]", low=2.0, high=10_000.0
+        300.0,
+        "least time in which a disagreement between chunks fades [ms]",
+        low=2.0,
+        high=10_000.0,
     )
     joint_state_age_ms: float = parameter(
         200.0, "older joint_states mean: hold [ms]", low=1.0, high=10_000.0

@@ -19,7 +19,7 @@ from pi0_ros.bridge.stamps import to_duration, to_ns, to_time
 from pi0_ros.bridge.status import diagnostics
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
-from pi0_ros.nodes.managed import ManagedNode, run
+from pi0_ros.nodes.managed import STEADY, ManagedNode, run
 from pi0_ros.nodes.parameters import PolicyParameters, declare
 from pi0_ros.nodes.planning_thread import PlanningThread
 from pi0_ros.observation.assembler import Freshness, ObservationAssembler
@@ -36,9 +36,9 @@ TRANSPORTS = {
 class PolicyNode(ManagedNode):
     """Assembles observations, plans in a worker thread, publishes what it planned."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Declare the parameters; everything else waits for configure."""
-        super().__init__("policy_node")
+        super().__init__("policy_node", **options)
         self._settings = declare(self, PolicyParameters)
         self._streams_lock = threading.Lock()  # callbacks add, the planning thread takes
         self._planning_lock = threading.Lock()  # a policy is called from one thread at a time
@@ -75,7 +75,7 @@ class PolicyNode(ManagedNode):
         self._streams += [
             self.create_service(SetPrompt, "~/set_prompt", self._on_set_prompt),
             self.create_service(GetActionChunk, "~/get_action_chunk", self._on_get_action_chunk),
-            self.create_timer(1.0, self._publish_status),
+            self.create_timer(1.0, self._publish_status, clock=STEADY),
         ]
         self._become(PolicyStatus.INACTIVE, ())
 
@@ -204,7 +204,9 @@ class PolicyNode(ManagedNode):
         values = {f"{name} received": count for name, count in self._received.items()}
         failed = self._state == PolicyStatus.FAILED
         self._diagnostics.publish(
-            diagnostics(now_ns, self.get_fully_qualified_name(), self._reasons, values, failed=failed)
+            diagnostics(
+                now_ns, self.get_fully_qualified_name(), self._reasons, values, failed=failed
+            )
         )
 
     def _now_ns(self) -> int:

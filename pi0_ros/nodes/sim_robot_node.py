@@ -34,9 +34,9 @@ MARKER_RATE_HZ = 10.0
 class SimRobotNode(ManagedNode):
     """Steps the simulated cell on a thread of absolute deadlines and publishes what it senses."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Declare the parameters; everything else waits for configure."""
-        super().__init__("sim_robot_node")
+        super().__init__("sim_robot_node", **options)
         self._settings = declare(self, SimParameters)
         self._lock = threading.Lock()  # guards the cell: callbacks and cameras against the loop
         self._thread: PeriodicThread | None = None

@@ -23,6 +23,7 @@ class Freshness:
     image_age_ns: int = 300_000_000
     state_age_ns: int = 200_000_000
     camera_skew_ns: int = 50_000_000
+    future_ns: int = 100_000_000  # clocks of two machines may differ by this much
 
 
 class ObservationAssembler:
@@ -77,7 +78,8 @@ class ObservationAssembler:
         """Assemble the newest observation.
 
         The stamp is the newest reference image's for which every other camera has a partner
-        within the skew limit; joint positions are interpolated to it.
+        within the skew limit; joint positions are interpolated to it, if one of them is no
+        further away than joint positions may be old.
 
         Args:
             now_ns: Instant on the clock of the stamps [ns].
@@ -112,19 +114,31 @@ class ObservationAssembler:
             elif now_ns - newest_ns > limit_ns:
                 age, limit = (now_ns - newest_ns) / 1e9, limit_ns / 1e9
                 reasons.append(f"{name}: {what} {age:.2f} s old, limit {limit:.2f}")
+            elif newest_ns - now_ns > limits.future_ns:
+                early, limit = (newest_ns - now_ns) / 1e9, limits.future_ns / 1e9
+                reasons.append(
+                    f"{name}: {what} {early:.2f} s ahead of now, limit {limit:.2f}; "
+                    "compare the clocks"
+                )
         return reasons
 
     def _partners(self, reference_ns: int) -> tuple[dict[str, np.ndarray], list[str]]:
+        limits = self._freshness
         images, reasons = {}, []
         for name, timeline in self._images.items():
             found = timeline.nearest(reference_ns)
             if found is None:
                 continue
-            stamp_ns, image = found
-            skew, limit = abs(stamp_ns - reference_ns), self._freshness.camera_skew_ns
-            if skew > limit:
-                reasons.append(
-                    f"{name}: {skew / 1e9:.3f} s away from the reference, limit {limit / 1e9:.3f}"
-                )
-            images[name] = image
+            stamp_ns, images[name] = found
+            reasons += _skew(name, abs(stamp_ns - reference_ns), limits.camera_skew_ns)
+        state = self._states.nearest(reference_ns)
+        if state is not None:
+            reasons += _skew("joint_states", abs(state[0] - reference_ns), limits.state_age_ns)
         return images, reasons
+
+
+def _skew(name: str, skew_ns: int, limit_ns: int) -> list[str]:
+    if skew_ns <= limit_ns:
+        return []
+    skew, limit = skew_ns / 1e9, limit_ns / 1e9
+    return [f"{name}: {skew:.3f} s away from the reference, limit {limit:.3f}"]

@@ -39,8 +39,9 @@ def load_checkpoint(
     """Read ``config.json``, ``model.safetensors``, ``tokenizer.model`` and ``norm_stats.json``.
 
     Raises:
-        ValueError: Something is missing, malformed, or does not fit the robot; the message names
-            the file and the remedy.
+        ValueError: Something is malformed or does not fit the robot; the message names the file
+            and the remedy.
+        FileNotFoundError: The configuration, the weights or the tokenizer are missing.
     """
     folder = Path(directory).expanduser()
     if not folder.is_dir():

@@ -25,11 +25,16 @@ def parse_instruction(prompt: str, arms: Iterable[str]) -> Instruction:
         arms: Names of the robot's arms. A robot with a single arm need not be named.
 
     Raises:
-        ValueError: Not exactly one arm or one color; the message says which are known.
+        ValueError: Not exactly one arm or one color; the message says which are known. Or the
+            robot has no arm.
     """
     words = re.findall(r"[a-z0-9_]+", prompt.lower())
     known = tuple(arms)
-    named = [arm for arm in known if arm in words] or (list(known) if len(known) == 1 else [])
+    if not known:
+        raise ValueError(f"'{prompt}' needs an arm; name one under `arms` in the robot's YAML")
+    named = [arm for arm in known if arm.lower() in words]
+    if len(known) == 1:
+        named = [known[0]]
     colors = [color for color in COLORS if color in words]
     if len(named) != 1 or len(colors) != 1:
         raise ValueError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch.nn import functional
 
+from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.embodiment.vector import padded, to_model, to_ros
 from pi0_ros.execution.chunk import ActionChunk, ActionKind
@@ -14,6 +17,7 @@ from pi0_ros.policy.checkpoint import load_checkpoint
 from pi0_ros.policy.making import PolicySettings
 from pi0_ros.policy.protocol import CannotPlan
 
+DEVICES = ("auto", "cpu", "cuda")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -25,7 +29,8 @@ class Pi0Policy:
         embodiment: The robot.
 
     Raises:
-        ValueError: The checkpoint does not fit, or the device does not exist.
+        ValueError: The checkpoint does not fit, or device or dtype do not exist.
+        FileNotFoundError: A file of the checkpoint is missing.
     """
 
     name = "pi0"
@@ -34,6 +39,8 @@ class Pi0Policy:
         """Load the weights."""
         torch.set_num_threads(settings.threads)
         self._embodiment = embodiment
+        if settings.dtype not in DTYPES:
+            raise ValueError(unknown_name("dtype", settings.dtype, DTYPES))
         self._device = _device(settings.device)
         checkpoint = load_checkpoint(
             settings.checkpoint, embodiment, self._device, DTYPES[settings.dtype]
@@ -48,8 +55,9 @@ class Pi0Policy:
         """Run the network twice on nothing, so that the first real plan is not a slow one."""
         config = self._model.config
         size = config.vision.image_size
-        images = {camera.slot: np.zeros((size, size, 3), np.uint8)
-                  for camera in self._embodiment.cameras}  # fmt: skip
+        images: dict[str, np.ndarray] = {
+            camera.slot: np.zeros((size, size, 3), np.uint8) for camera in self._embodiment.cameras
+        }
         state = np.zeros(config.action_dim)
         for _ in range(2):
             self._sample(images, state, "warm up", torch.zeros(config.horizon, config.action_dim))
@@ -66,11 +74,13 @@ class Pi0Policy:
         """
         e, config = self._embodiment, self._model.config
         state = self._statistics.state.normalise(to_model(e, observation.state))
-        images = {camera.slot: observation.images[camera.name] for camera in e.cameras}
+        images: dict[str, np.ndarray] = {
+            camera.slot: observation.images[camera.name] for camera in e.cameras
+        }
         noise = torch.randn(config.horizon, config.action_dim, generator=self._noise)
-        sampled = self._sample(
-            images, padded(state, config.action_dim), observation.prompt, noise
-        )[:, : len(e.joints)]
+        sampled = self._sample(images, padded(state, config.action_dim), observation.prompt, noise)[
+            :, : len(e.joints)
+        ]
         if not np.isfinite(sampled).all():
             raise CannotPlan("the network returned numbers that are not finite; check its weights")
         return ActionChunk(
@@ -83,7 +93,7 @@ class Pi0Policy:
         )
 
     def _sample(
-        self, images: dict[str, np.ndarray], state: np.ndarray, prompt: str, noise: torch.Tensor
+        self, images: Mapping[str, np.ndarray], state: np.ndarray, prompt: str, noise: torch.Tensor
     ) -> np.ndarray:
         """Run the sampler for one observation, (H, A)."""
         size = self._model.config.vision.image_size
@@ -103,6 +113,8 @@ class Pi0Policy:
 
 
 def _device(name: str) -> torch.device:
+    if name not in DEVICES:
+        raise ValueError(unknown_name("device", name, DEVICES))
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
@@ -120,7 +132,5 @@ def _image(rgb: np.ndarray, size: int) -> torch.Tensor:
         pixels, inner, mode="bilinear", antialias=True, align_corners=False
     )
     top, left = (size - inner[0]) // 2, (size - inner[1]) // 2
-    square = functional.pad(
-        resized, (left, size - inner[1] - left, top, size - inner[0] - top)
-    )
+    square = functional.pad(resized, (left, size - inner[1] - left, top, size - inner[0] - top))
     return square * 2.0 - 1.0

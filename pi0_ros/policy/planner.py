@@ -90,6 +90,4 @@ class Planner:
         finished_ns = self._clock()
         self.latency = Latency(finished_ns - started_ns, finished_ns - observation.stamp_ns)
         self.chunks += 1
-        return replace(
-            chunk, sequence=self.chunks - 1, inference_ns=self.latency.inference_ns
-        )
+        return replace(chunk, sequence=self.chunks - 1, inference_ns=self.latency.inference_ns)

@@ -19,6 +19,7 @@ CLEARANCE_M = 0.01
 SEEN_HEIGHT_M = 0.045  # of the visible pixels' middle: the top face and a little of the sides
 FEWEST_PIXELS = 40  # less is the edge of a hidden block, whose middle is unknown
 WHOLE_VIEW = 0.9  # of the pixels seen before; with less the arm hides a part, and the middle shifts
+MOVED_M = 0.04  # more than the middle shifts where a part is hidden: the block is elsewhere now
 
 SPEED_M_S = 0.25
 GAIN_PER_S = 3.0  # approach speed per distance: slows down over the last 10 cm
@@ -98,7 +99,7 @@ class ScriptedPolicy:
         pose = self._camera_chain.pose(observation.state)
         seen = locate_block(observation.images[self._camera.name], color, self._camera, pose)
         known = self._seen.get(color)
-        if seen and (known is None or seen.pixels >= WHOLE_VIEW * known.pixels):
+        if seen and (known is None or _supersedes(seen, known)):
             self._seen[color] = known = seen
         if known is None:
             raise CannotPlan(
@@ -132,6 +133,11 @@ class ScriptedPolicy:
         """Where joints that do not reach go: arms home, grippers open, (D,)."""
         joints = self._embodiment.joints
         return np.array([j.home if j.gripper is None else j.gripper.open for j in joints])
+
+
+def _supersedes(seen: Sighting, known: Sighting) -> bool:
+    moved = float(np.linalg.norm(seen.place - known.place)) > MOVED_M
+    return moved or seen.pixels >= WHOLE_VIEW * known.pixels
 
 
 def funnel_velocity(place: np.ndarray, goal: np.ndarray) -> np.ndarray:

@@ -95,8 +95,7 @@ class Cell:
         return {color: self.robot.block(color) for color in BLOCK_COLORS}
 
     def _empty_controllers(self) -> None:
-        for controller in (
-            *self._trajectory_controllers.values(),
-            *self._forward_controllers.values(),
-        ):
-            controller.hold()
+        for trajectory in self._trajectory_controllers.values():
+            trajectory.hold()
+        for forward in self._forward_controllers.values():
+            forward.hold()

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.interpolate import BPoly, CubicHermiteSpline
 
+STANDING = float(np.finfo(np.float32).eps)  # slower than this a last point counts as standing
+
 
 class Rejected(ValueError):
     """A command that the controller does not take; the message is what it would log."""
@@ -96,6 +98,8 @@ class JointTrajectoryController:
         self._active = None
 
     def _validate(self, trajectory: Trajectory, now_ns: int) -> None:
+        if not trajectory.names:
+            raise Rejected("empty joint names on incoming trajectory")
         unknown = [name for name in trajectory.names if name not in self.joints]
         if unknown:
             raise Rejected(f"incoming joint {', '.join(unknown)} doesn't belong to {self.name}")
@@ -110,19 +114,22 @@ class JointTrajectoryController:
         if (np.diff(trajectory.times_ns) <= 0).any():
             raise Rejected("time between points is not strictly increasing")
         end_ns = trajectory.stamp_ns + int(trajectory.times_ns[-1])
-        if trajectory.stamp_ns and end_ns <= now_ns:
+        if trajectory.stamp_ns and end_ns < now_ns:
             late = (now_ns - end_ns) / 1e9
             raise Rejected(f"received trajectory ended {late:.3f} s in the past")
         last = None if trajectory.velocities is None else trajectory.velocities[-1]
-        if last is not None and last.any() and not self.allow_nonzero_velocity_at_trajectory_end:
+        moving = last is not None and (np.abs(last) > STANDING).any()
+        if moving and not self.allow_nonzero_velocity_at_trajectory_end:
             raise Rejected("velocity of the last trajectory point is not zero")
 
     def _interpolate(self, elapsed_ns: int, places: list[int]) -> np.ndarray:
         trajectory = self._active
-        assert trajectory is not None and self._before is not None and self._start_ns is not None
+        assert trajectory is not None
+        assert self._before is not None
+        assert self._start_ns is not None
         times = trajectory.times_ns
         if elapsed_ns >= times[-1]:
-            return trajectory.positions[-1]
+            return np.asarray(trajectory.positions[-1])
         if elapsed_ns < times[0]:
             before_ns = self._before[0] - self._start_ns
             share = (elapsed_ns - before_ns) / max(int(times[0]) - before_ns, 1)

@@ -37,7 +37,9 @@ def run_demo(policy: str, checkpoint: str, out: Path, seed: int, timeout_s: floa
     isolate_domain()
     console = Console(soft_wrap=True)
     console.print(f"[bold]pi0 demo[/]: {ROBOT} in simulation, policy '{policy}', without display")
-    console.print(f"  1. start policy_node, chunk_executor_node, sim_robot_node (log: {out}/log.txt)")
+    console.print(
+        f"  1. start policy_node, chunk_executor_node, sim_robot_node (log: {out}/log.txt)"
+    )
     arguments = [
         ROBOT, "--policy", policy, "--checkpoint", checkpoint,
         "--param", f"sim_robot_node.seed={seed}",
@@ -65,14 +67,13 @@ def run_demo(policy: str, checkpoint: str, out: Path, seed: int, timeout_s: floa
     return 0 if all(record.success for record in records) else 1
 
 
-def _episode(
-    client: DemoClient, console: Console, prompt: str, timeout_s: float
-) -> EpisodeRecord:
-    with Live(console=console, refresh_per_second=10) as live:
+def _episode(client: DemoClient, console: Console, prompt: str, timeout_s: float) -> EpisodeRecord:
+    """Run one episode with a live line, of which the last state stays."""
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
         record = client.run_episode(
             prompt, timeout_s, lambda record: live.update(live_line(client, record))
         )
-        live.update(live_line(client, record))
+    console.print(live_line(client, record))
     return record
 
 

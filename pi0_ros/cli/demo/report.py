@@ -15,7 +15,7 @@ from pi0_ros.cli.demo.episode import EpisodeRecord
 from pi0_ros.embodiment.spec import Embodiment
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
+from matplotlib import pyplot as plt
 
 VIDEO_RATE_HZ = 10
 SHEET_COLUMNS = 5
@@ -39,9 +39,7 @@ def write_report(
     return report
 
 
-def numbers(
-    embodiment: Embodiment, records: list[EpisodeRecord], policy: str
-) -> dict[str, Any]:
+def numbers(embodiment: Embodiment, records: list[EpisodeRecord], policy: str) -> dict[str, Any]:
     """Summarise the episodes: steps, violations and latencies over all, success for each."""
     episodes = [_episode_numbers(record) for record in records]
     latencies = [chunk.inference_ns / 1e6 for record in records for _, chunk in record.chunks]
@@ -104,9 +102,7 @@ def _captioned(bgr: np.ndarray, text: str) -> np.ndarray:
     return image
 
 
-def _write_video(
-    path: Path, records: list[EpisodeRecord], frames: list[list[np.ndarray]]
-) -> None:
+def _write_video(path: Path, records: list[EpisodeRecord], frames: list[list[np.ndarray]]) -> None:
     pictures = [
         _captioned(frame, record.prompt)
         for record, episode in zip(records, frames, strict=True)
