@@ -124,7 +124,7 @@ def main() -> None:
     try:
         app()
     except (EmbodimentError, ValueError, OSError) as error:
-        errors.print(f"pi0: {error}", style="red", markup=False, highlight=False)
+        errors.print(f"pi0: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -88,7 +88,7 @@ class Chain:
         frames = self._frames(q)
         tip = frames[-1][:3, 3]
         columns = np.zeros((6, self._width))
-        for link, frame in zip(self._links, frames, strict=True):
+        for link, frame in zip(self._links, frames[1:], strict=True):
             if link.index is None:
                 continue
             axis = frame[:3, :3] @ link.axis
@@ -134,9 +134,9 @@ class Chain:
         return np.concatenate([position - pose[:3, 3], turn])
 
     def _frames(self, q: np.ndarray) -> list[np.ndarray]:
-        """Pose of each joint's child frame, root first, (4, 4) each."""
-        frames = []
+        """Pose of the root, then of each joint's child frame, (4, 4) each."""
         frame = np.eye(4)
+        frames = [frame]
         for link in self._links:
             frame = frame @ link.parent_to_joint
             if link.index is not None:
@@ -147,4 +147,4 @@ class Chain:
                     motion[:3, :3] = Rotation.from_rotvec(link.axis * q[link.index]).as_matrix()
                 frame = frame @ motion
             frames.append(frame)
-        return frames or [frame]
+        return frames

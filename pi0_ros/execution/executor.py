@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -13,6 +14,7 @@ from pi0_ros.execution.clock import TrajectoryClock
 from pi0_ros.execution.gate import check_chunk
 from pi0_ros.execution.horizon import CommandWindow, CommittedHorizon
 from pi0_ros.execution.limits import JointLimits
+from pi0_ros.execution.measured import MeasuredPose
 from pi0_ros.execution.reasons import OK, Code, Reason
 from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.tally import Tally
@@ -60,18 +62,22 @@ class ChunkExecutor:
         width = len(embodiment.joints)
         self._horizon = CommittedHorizon(command.period_ns, command.lead_ns, width)
         self._clock = TrajectoryClock(self._settings.ramp_ns)
-        self._position = np.zeros(width)
-        self._velocity = np.zeros(width)
-        self._measured: tuple[int, np.ndarray] | None = None
-        self._missing = "no joint_states yet"
+        self._position: np.ndarray = np.zeros(width)
+        self._velocity: np.ndarray = np.zeros(width)
+        self._measured = MeasuredPose(
+            embodiment.joint_names,
+            self._settings.joint_state_age_ns,
+            self._settings.tracking_error,
+        )
         self._reference: Reference | None = None
         self._elapsed_ns = 0  # trajectory time within the reference's chunk
         self._fault: Reason | None = None  # the newest chunk was bad, or time broke
         self._latch: Reason | None = None  # a stop that only reset() ends
+        self._resetting = False  # the latch ends as soon as the robot stands
+        self._estop_pressed = False
         self._enabled = False
         self._anchored = False  # the horizon continues from where the robot stands
-        self._last_start_ns = -1
-        self.speed_scaling = 1.0
+        self._speed_scaling = 1.0
         self.reason = Reason(Code.NOT_ENABLED)
         self.tally = Tally()
 
@@ -79,54 +85,76 @@ class ChunkExecutor:
 
     def measure(self, stamp_ns: int, position: np.ndarray) -> None:
         """Take the measured pose (D,) [rad or m] of an instant [ns, node clock]."""
-        self._measured = (stamp_ns, position)
+        self._measured.take(stamp_ns, position)
 
     def report_missing(self, detail: str) -> None:
         """Say why there is no measured pose, such as a joint that ``joint_states`` lacks."""
-        self._missing = detail
-        self._measured = None
+        self._measured.lack(detail)
 
     def accept(self, chunk: ActionChunk, now_ns: int) -> Reason | None:
-        """Take a chunk from now on, or return why not; a bad chunk makes the executor hold.
+        """Play a chunk from now on, or return why not; a bad chunk makes the executor hold.
 
         Args:
             chunk: The plan.
             now_ns: Instant of arrival [ns, node clock].
         """
-        problem = check_chunk(chunk, self._embodiment, now_ns)
-        if problem is None and chunk.start_ns < self._last_start_ns <= now_ns:
-            # Not a fault: a late sibling of the chunk being played, which goes on.
-            problem = Reason(Code.CHUNK_SUPERSEDED, "a chunk of a newer observation is playing")
+        self.advance(now_ns)  # the chunk joins at the end of the horizon as it is now
+        playing_ns = self._reference.chunk.start_ns if self._reference else None
+        problem = check_chunk(chunk, self._embodiment, now_ns, playing_ns)
+        if problem is not None and problem.code is not Code.CHUNK_SUPERSEDED:
+            return self.reject(problem)
+        problem = problem or self._why_idle() or (None if self._anchored else self.reason)
+        if problem is not None:  # not the chunk's fault: what the executor does goes on
             self.tally.rejected(problem)
             return problem
-        if problem is not None:
-            return self.reject(problem)
         self.tally.accepted()
         self._fault = None
-        self._last_start_ns = chunk.start_ns
         self._join(chunk)
         return None
 
     def reject(self, problem: Reason) -> Reason:
         """Hold because of a chunk that cannot be played, until a good one arrives."""
-        self._fault = problem
+        if self._anchored:
+            self._fault = problem
         self.tally.rejected(problem)
         return problem
 
     def enable(self, enabled: bool) -> None:
-        """Start or stop commanding; starting continues from the measured pose."""
-        if enabled and not self._enabled:
-            self._release()
+        """Start commanding from the measured pose, or slow along the path and end commanding."""
         self._enabled = enabled
 
     def stop(self, reason: Reason) -> None:
-        """Slow along the path, then stop commanding, until :meth:`reset`."""
-        self._latch = reason
+        """Slow along the path, then end commanding, until :meth:`reset`."""
+        if not self._estop_pressed:
+            self._latch = reason
+        self._resetting = False
 
-    def reset(self) -> None:
-        """End a stop: forget the chunk and continue from the measured pose."""
-        self._latch = None
-        self._release()
+    def estop(self, pressed: bool) -> None:
+        """Stop when pressed; a release alone starts nothing, and only then can a reset."""
+        if pressed:
+            self.stop(Reason(Code.ESTOP, "release it, then call ~/reset"))
+        self._estop_pressed = pressed
+
+    def reset(self) -> Reason | None:
+        """Forget the chunk and any stop; once standing, continue from the measured pose.
+
+        Returns:
+            Why not: an e-stop that is still pressed.
+        """
+        if self._estop_pressed:
+            return self._latch
+        self._latch = self._latch or Reason(Code.STOP_REQUESTED, "standing still for the reset")
+        self._resetting = True
+        return None
+
+    @property
+    def speed_scaling(self) -> float:
+        """Share of the speed that is wanted, in [0, 1]; what is not a number pauses."""
+        return self._speed_scaling
+
+    @speed_scaling.setter
+    def speed_scaling(self, share: float) -> None:
+        self._speed_scaling = min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
     # --- time --------------------------------------------------------------------------------
 
@@ -137,21 +165,12 @@ class ChunkExecutor:
             now_ns: Instant on the clock of the chunks' stamps [ns]. It may stand still or jump:
                 a jump drops the chunk and continues from the measured pose.
         """
-        if not self._may_command():
-            self.reason = self._why_silent()
-            self._anchored = False
+        self._end_run(now_ns)
+        silence = self._begin_run(now_ns)
+        if silence is not None:
+            self.reason = silence
             return
-        due = self._horizon.due(now_ns) if self._anchored else 0
-        if self._anchored and not -self._horizon.lead_ticks <= due <= 2 * self._horizon.lead_ticks:
-            behind = due > 0
-            self._release()
-            self._fault = Reason(
-                Code.STALLED if behind else Code.CLOCK_JUMP,
-                f"{abs(due)} samples {'late' if behind else 'ahead'}; waiting for a new chunk",
-            )
-        if not self._anchored:
-            self._anchor(now_ns)
-            due = self._horizon.due(now_ns)
+        due = self._horizon.due(now_ns)
         for tick in range(due):
             self._step(now_ns)
             self.tally.ticked(self._velocity / self._limits.velocity, late=tick < due - 2)
@@ -169,7 +188,7 @@ class ChunkExecutor:
             return State.STOPPED
         if not self._enabled:
             return State.DISABLED
-        return State.EXECUTING if self.reason is OK else State.HOLDING
+        return State.EXECUTING if self.reason == OK else State.HOLDING
 
     @property
     def clock_rate(self) -> float:
@@ -195,7 +214,7 @@ class ChunkExecutor:
         if self._reference is not None:
             _, slope = self._reference.at(self._elapsed_ns)
             fastest = self._limits.fastest_rate(slope)
-            rate = min(self.speed_scaling, fastest) if self.reason is OK else 0.0
+            rate = min(self._speed_scaling, fastest) if self.reason == OK else 0.0
             remaining_ns = self._reference.duration_ns - self._elapsed_ns
             self._elapsed_ns += self._clock.step(period_ns, rate, remaining_ns)
             target, slope = self._reference.at(self._elapsed_ns)
@@ -208,13 +227,14 @@ class ChunkExecutor:
         self._horizon.commit(self._position, self._velocity)
 
     def _why_not_move(self, now_ns: int) -> Reason:
-        if self._latch is not None:
-            return self._latch
-        unseen = self._why_unseen(now_ns)
-        if unseen is not None:
-            return unseen
-        if self._fault is not None:
-            return self._fault
+        problem = (
+            self._why_idle()
+            or self._measured.why_unseen(now_ns)
+            or self._measured.why_astray(self._horizon.position_at(self._measured.stamp_ns))
+            or self._fault
+        )
+        if problem is not None:
+            return problem
         if self._reference is None:
             return Reason(Code.NO_CHUNK, "waiting for the policy")
         if self._elapsed_ns >= self._reference.duration_ns:
@@ -222,61 +242,54 @@ class ChunkExecutor:
             return Reason(Code.CHUNK_EXHAUSTED, f"its last action was due {late:.2f} s ago")
         return OK
 
-    def _why_unseen(self, now_ns: int) -> Reason | None:
-        if self._measured is None:
-            return Reason(Code.JOINT_STATES_MISSING, self._missing)
-        stamp_ns, measured = self._measured
-        age_ns, limit_ns = now_ns - stamp_ns, self._settings.joint_state_age_ns
-        if age_ns > limit_ns:
-            return Reason(
-                Code.JOINT_STATES_STALE, f"{age_ns / 1e9:.2f} s old, limit {limit_ns / 1e9:.2f}"
-            )
-        commanded = self._horizon.position_at(stamp_ns)
-        if commanded is None:
-            return None
-        error = np.abs(commanded - measured)
-        worst = int(error.argmax())
-        if error[worst] <= self._settings.tracking_error:
-            return None
-        return Reason(
-            Code.TRACKING_ERROR,
-            f"{self._embodiment.joint_names[worst]} is {error[worst]:.3f} from its command, "
-            f"limit {self._settings.tracking_error}; call ~/reset to continue from where it is",
-        )
-
-    # --- anchoring ---------------------------------------------------------------------------
-
-    def _may_command(self) -> bool:
-        standing = not self._anchored or self._clock.rate == 0.0
-        if self._latch is not None and standing:
-            return False
-        return self._enabled and (self._anchored or self._measured is not None)
-
-    def _why_silent(self) -> Reason:
+    def _why_idle(self) -> Reason | None:
         if self._latch is not None:
             return self._latch
-        if not self._enabled:
-            return Reason(Code.NOT_ENABLED, "call ~/enable")
-        return Reason(Code.JOINT_STATES_MISSING, self._missing)
+        return None if self._enabled else Reason(Code.NOT_ENABLED, "call ~/enable")
+
+    # --- runs --------------------------------------------------------------------------------
+    # A run is commanded without a gap: it begins at the measured pose, standing, and ends where
+    # the robot stands, or where time broke.
+
+    def _begin_run(self, now_ns: int) -> Reason | None:
+        """Begin unless begun, or say why nothing is commanded."""
+        if self._anchored:
+            return None
+        silence = self._why_idle() or self._measured.why_unseen(now_ns)
+        if silence is not None or self._measured.position is None:
+            return silence
+        self._horizon.restart(now_ns)
+        self._clock.stand()
+        self._position = self._measured.position
+        self._velocity = np.zeros_like(self._position)
+        self._anchored = True
+        return None
+
+    def _end_run(self, now_ns: int) -> None:
+        due, lead = self._horizon.due(now_ns), self._horizon.lead_ticks
+        if self._anchored and not -lead <= due <= lead + 1:  # above: the robot ran out of samples
+            seconds = abs(due) * self._horizon.period_ns / 1e9
+            self._release()
+            self._fault = (
+                Reason(Code.STALLED, f"{seconds:.3f} s between two steps; waiting for a new chunk")
+                if due > 0
+                else Reason(Code.CLOCK_JUMP, f"back by {seconds:.3f} s; waiting for a new chunk")
+            )
+        moving = self._anchored and not self._horizon.stands(now_ns)
+        if self._why_idle() is None or moving:
+            return
+        self._release()
+        if self._resetting:
+            self._latch, self._resetting = None, False
 
     def _release(self) -> None:
+        if self._anchored:  # a pose measured in motion is not where the next run can begin
+            self._measured.lack("waiting for the pose in which the robot stands")
         self._anchored = False
         self._reference = None
         self._fault = None
-        self._last_start_ns = -1
-
-    def _anchor(self, now_ns: int) -> None:
-        assert self._measured is not None
-        self._horizon.restart(now_ns)
-        self._clock.stand()
-        self._position = np.array(self._measured[1], dtype=np.float64)
-        self._velocity = np.zeros_like(self._position)
-        self._reference = None
-        self._anchored = True
 
     def _join(self, chunk: ActionChunk) -> None:
-        if not self._anchored:
-            return  # nothing is commanded; the next chunk after enabling is played
         slope = None  # standing: the clock starts the motion, whatever the chunk's slope
         if self._reference is not None and self._clock.rate > 0.0:
             _, slope = self._reference.at(self._elapsed_ns)

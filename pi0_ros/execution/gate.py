@@ -9,11 +9,26 @@ from pi0_ros.execution.chunk import ActionChunk, ActionKind
 from pi0_ros.execution.reasons import Code, Reason
 
 FUTURE_TOLERANCE_NS = 100_000_000  # clocks of two machines may differ by this much
+LARGEST = 1e6  # [rad or m]; what lies beyond is no action, and overflows in the curve
 
 
-def check_chunk(chunk: ActionChunk, embodiment: Embodiment, now_ns: int) -> Reason | None:
-    """Return why a chunk must not be played at ``now_ns`` [ns], or None when it may."""
-    return _check_form(chunk, embodiment) or _check_values(chunk) or _check_time(chunk, now_ns)
+def check_chunk(
+    chunk: ActionChunk, embodiment: Embodiment, now_ns: int, playing_ns: int | None = None
+) -> Reason | None:
+    """Return why a chunk must not be played, or None when it may.
+
+    Args:
+        chunk: The plan.
+        embodiment: The robot.
+        now_ns: Instant of arrival [ns, node clock].
+        playing_ns: Start of the chunk that plays [ns]; an older one comes too late.
+    """
+    return (
+        _check_form(chunk, embodiment)
+        or _check_values(chunk)
+        or _check_order(chunk, now_ns, playing_ns)
+        or _check_time(chunk, now_ns)
+    )
 
 
 def _check_form(chunk: ActionChunk, embodiment: Embodiment) -> Reason | None:
@@ -39,7 +54,7 @@ def _check_form(chunk: ActionChunk, embodiment: Embodiment) -> Reason | None:
 
 
 def _check_values(chunk: ActionChunk) -> Reason | None:
-    bad = np.argwhere(~np.isfinite(chunk.actions))
+    bad = np.argwhere(~(np.abs(chunk.actions) <= LARGEST))  # NaN compares false
     if bad.size == 0:
         return None
     row, column = (int(i) for i in bad[0])
@@ -47,6 +62,16 @@ def _check_values(chunk: ActionChunk) -> Reason | None:
         Code.CHUNK_NOT_FINITE,
         f"action {row} of {chunk.names[column]} is {chunk.actions[row, column]} "
         f"({len(bad)} such values)",
+    )
+
+
+def _check_order(chunk: ActionChunk, now_ns: int, playing_ns: int | None) -> Reason | None:
+    # After the clock has jumped back, what plays is of the future, and nothing to compare with.
+    if playing_ns is None or not chunk.start_ns < playing_ns <= now_ns + FUTURE_TOLERANCE_NS:
+        return None
+    newer = (playing_ns - chunk.start_ns) / 1e9
+    return Reason(
+        Code.CHUNK_SUPERSEDED, f"a chunk of an observation {newer:.3f} s newer is playing"
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 TICKS_BEHIND = 2  # samples kept behind now, so that a window starts in the past
+TICKS_REMEMBERED = 256  # behind the lead, to compare late measured poses with their commands
+STANDING = 1e-6  # [rad/s or m/s]; slower than this is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +50,9 @@ class CommittedHorizon:
         """Start empty."""
         self.period_ns = period_ns
         self.lead_ticks = -(-lead_ns // period_ns)
-        self._size = self.lead_ticks + 64
-        self._positions = np.zeros((self._size, width))
-        self._velocities = np.zeros((self._size, width))
+        self._size = self.lead_ticks + TICKS_REMEMBERED
+        self._positions: np.ndarray = np.zeros((self._size, width))
+        self._velocities: np.ndarray = np.zeros((self._size, width))
         self._first = self._next = 0
 
     def restart(self, now_ns: int) -> None:
@@ -66,6 +68,11 @@ class CommittedHorizon:
         """Count the samples to commit so that the lead is kept at ``now_ns`` [ns]."""
         return now_ns // self.period_ns + self.lead_ticks + 1 - self._next
 
+    def stands(self, now_ns: int) -> bool:
+        """Say whether all samples from ``now_ns`` [ns] on stand still."""
+        window = self.window(now_ns)
+        return window is None or bool((np.abs(window.velocities) < STANDING).all())
+
     def commit(self, position: np.ndarray, velocity: np.ndarray) -> None:
         """Append one sample, (D,) [rad or m] and (D,) [per s]."""
         slot = self._next % self._size
@@ -78,7 +85,7 @@ class CommittedHorizon:
         tick = instant_ns // self.period_ns
         if not self._first <= tick < self._next:
             return None
-        return self._positions[tick % self._size]
+        return np.asarray(self._positions[tick % self._size])
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples from just before ``now_ns`` [ns] to the end of the horizon."""

@@ -10,7 +10,7 @@ from pi0_ros.embodiment.spec import Embodiment
 
 ROUNDING = 1e-9  # a limit met exactly is not a limit touched [unit]
 HEADROOM = 0.98  # of the velocity limit, used by the path; the rest is for rounding
-BRAKING_SHARE = 0.9  # of the acceleration, kept for braking in steps of one period
+BRAKING_SHARE = 0.9  # of the acceleration, for braking; the rest is for a target that brakes too
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,8 @@ class JointLimits:
         """Move one period towards a target without exceeding any limit.
 
         A target within reach is met exactly; one out of reach is approached as fast as the limits
-        allow and without overshoot. Near a position limit the velocity is bounded by what can
-        still be braked.
+        allow and without overshoot. No velocity is taken that could not be braked before a
+        position limit. A joint that stands beyond a limit may stay or move inwards, no farther.
 
         Args:
             position: Last position, (D,) [rad or m].
@@ -62,19 +62,38 @@ class JointLimits:
         Returns:
             Position (D,), velocity (D,), and which joints a limit held back (D,) bool.
         """
-        wanted = (np.clip(target, self.lower, self.upper) - position) / dt
-        a = BRAKING_SHARE * self.acceleration
+        lower = np.minimum(self.lower, position)
+        upper = np.maximum(self.upper, position)
+        wanted = (np.minimum(np.maximum(target, lower), upper) - position) / dt
         lag = wanted - target_velocity  # velocity needed beyond the target's own
-        catching_up = np.sqrt(2 * a * np.abs(lag) * dt)
-        wanted = target_velocity + np.clip(lag, -catching_up - a * dt, catching_up + a * dt)
-        room_up = np.sqrt(2 * a * np.maximum(self.upper - position, 0))
-        room_down = np.sqrt(2 * a * np.maximum(position - self.lower, 0))
-        top = np.minimum.reduce([self.velocity, room_up, (self.upper - position) / dt])
-        bottom = -np.minimum.reduce([self.velocity, room_down, (position - self.lower) / dt])
+        rooms = np.stack((np.abs(lag) * dt, upper - position, position - lower))
+        closing, top, bottom = brakable(rooms, BRAKING_SHARE * self.acceleration, dt)
+        wanted = target_velocity + np.minimum(np.maximum(lag, -closing), closing)
+        wanted = np.minimum(np.maximum(wanted, -bottom), top)
         step = self.acceleration * dt
-        free = np.clip(wanted, bottom, top)
-        moved = np.clip(free, velocity - step, velocity + step)
-        moved = np.clip(moved, -self.velocity, self.velocity)
-        reached = np.clip(position + moved * dt, self.lower, self.upper)
-        touched = np.abs(reached - target) > ROUNDING
-        return reached, (reached - position) / dt, touched
+        fastest = np.minimum(velocity + step, self.velocity)
+        slowest = np.maximum(velocity - step, -self.velocity)
+        moved = np.minimum(np.maximum(wanted, slowest), fastest)
+        reached = np.minimum(np.maximum(position + moved * dt, lower), upper)
+        return reached, (reached - position) / dt, np.abs(reached - target) > ROUNDING
+
+
+def brakable(room: np.ndarray, acceleration: np.ndarray, dt: float) -> np.ndarray:
+    """Greatest velocity for the coming period that can be braked to zero within a room.
+
+    In steps: a velocity v between n and n + 1 steps of ``acceleration * dt`` covers
+    ``dt * ((n + 1) v - n (n + 1) / 2 * step)`` until it is zero. The root of a continuous law
+    would be one step too fast, and break the acceleration or the position limit at its end.
+
+    Args:
+        room: Distance left, not negative, (..., D) [rad or m].
+        acceleration: Greatest deceleration, (D,) [per s²].
+        dt: Period [s].
+
+    Returns:
+        Velocities, (..., D) [per s].
+    """
+    step = acceleration * dt
+    speed = room / dt
+    n = np.floor((np.sqrt(1 + 8 * speed / step) - 1) / 2)
+    return np.asarray((speed + step * n * (n + 1) / 2) / (n + 1))

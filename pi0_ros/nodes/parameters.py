@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.node import Node
+
+from pi0_ros.embodiment.errors import unknown_name
 
 Parameters = TypeVar("Parameters")
 
@@ -27,30 +30,39 @@ def declare(node: Node, kind: type[Parameters]) -> Parameters:
     """Declare every field of a dataclass on a node and return the values that it got.
 
     Raises:
-        ParameterError: A value is not among its choices. (rclpy itself refuses a wrong type or a
-            value outside its range.)
+        ParameterError: A value has the wrong type, is outside its range or not among its choices.
     """
     values = {}
     for item in fields(kind):  # type: ignore[arg-type]
-        descriptor = _descriptor(item.metadata, item.default)
-        value = node.declare_parameter(item.name, item.default, descriptor).value
-        choices = item.metadata["choices"]
-        if choices and value not in choices:
-            raise ParameterError(f"{item.name} '{value}' is unknown; known: {', '.join(choices)}")
-        values[item.name] = value
+        value = node.declare_parameter(item.name, item.default, _descriptor(item.metadata)).value
+        values[item.name] = _checked(item.name, value, item.default, item.metadata)
     return kind(**values)
 
 
-def _descriptor(metadata: Any, default: Any) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=metadata["description"], read_only=True)
-    if metadata["low"] is None:
-        return descriptor
+def _descriptor(metadata: Mapping[str, Any]) -> ParameterDescriptor:
+    """Describe a field to ROS tools; types and ranges are checked here, with clearer errors."""
+    descriptor = ParameterDescriptor(
+        description=metadata["description"], read_only=True, dynamic_typing=True
+    )
     low, high = metadata["low"], metadata["high"]
-    if isinstance(default, float):
+    if isinstance(low, float):
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-    else:
-        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
     return descriptor
+
+
+def _checked(name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> Any:
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)  # a user types 10 and means 10.0
+    if type(value) is not type(default):
+        raise ParameterError(
+            f"{name} is {value!r}, a {type(value).__name__}; it must be a {type(default).__name__}"
+        )
+    low, high, choices = metadata["low"], metadata["high"], metadata["choices"]
+    if low is not None and not low <= value <= high:
+        raise ParameterError(f"{name} is {value}; it must be from {low} to {high}")
+    if choices and value not in choices:
+        raise ParameterError(unknown_name(name, value, choices))
+    return value
 
 
 @dataclass(frozen=True)

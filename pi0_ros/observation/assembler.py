@@ -77,8 +77,8 @@ class ObservationAssembler:
     def snapshot(self, now_ns: int, prompt: str) -> Observation | NotReady:
         """Assemble the newest observation.
 
-        The stamp is the newest reference image's for which every other camera has a partner
-        within the skew limit; joint positions are interpolated to it, if one of them is no
+        The stamp is that of the newest reference image, itself young enough, for which every other
+        camera has a partner within the skew limit; joint positions are interpolated to it, if one of them is no
         further away than joint positions may be old.
 
         Args:
@@ -92,6 +92,8 @@ class ObservationAssembler:
             return NotReady(tuple(reasons))
         skewed: list[str] = []
         for reference_ns in self._images[self._embodiment.cameras[0].name].newest_first():
+            if now_ns - reference_ns > self._freshness.image_age_ns:
+                break
             images, reasons = self._partners(reference_ns)
             state = interpolate(self._states, reference_ns)
             if not reasons and state is not None:

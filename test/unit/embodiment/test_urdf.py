@@ -12,7 +12,9 @@ import pytest
 import xacro
 import yourdfpy
 
-BIMANUAL = Path(__file__).resolve().parents[2] / "urdf" / "ur5e_bimanual.urdf.xacro"
+from pi0_ros.embodiment.loading import load_embodiment
+
+BIMANUAL = Path(__file__).resolve().parents[3] / "urdf" / "ur5e_bimanual.urdf.xacro"
 SIDES = ("left_", "right_")
 ARM_JOINTS = (
     "shoulder_pan_joint",
@@ -24,11 +26,11 @@ ARM_JOINTS = (
 )
 KNUCKLE = "robotiq_85_left_knuckle_joint"
 CAMERAS = ("base_camera", "left_wrist_camera", "right_wrist_camera")
-# Both arms stretched outwards, tools straight down, clear of the working area [rad].
+ROBOT = load_embodiment("ur5e_bimanual")
 HOME = {
-    "left_": (-0.1, -2.0, 1.9, 0.1 - np.pi / 2, -np.pi / 2, -0.1),
-    "right_": (-0.7, -2.0, 1.9, 0.1 - np.pi / 2, -np.pi / 2, -0.7),
-}
+    side: tuple(ROBOT.joints[ROBOT.index(side + name)].home for name in ARM_JOINTS)
+    for side in SIDES
+}  # [rad]
 
 # Universal Robots, "DH parameters for calculations of kinematics and dynamics", UR5e.
 DH_A_M = (0.0, -0.425, -0.3922, 0.0, 0.0, 0.0)

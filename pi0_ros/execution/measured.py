@@ -1,0 +1,72 @@
+"""The measured pose: whether it can be trusted now, and how far it is from its command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pi0_ros.execution.reasons import Code, Reason
+
+
+class MeasuredPose:
+    """The newest pose of D joints with its stamp, or the reason why there is none.
+
+    Args:
+        joint_names: For sentences, (D,).
+        age_limit_ns: A pose farther from now than this, on either side, is not used [ns].
+        tracking_error: Greatest |commanded - measured| [rad or m].
+    """
+
+    def __init__(
+        self, joint_names: Sequence[str], age_limit_ns: int, tracking_error: float
+    ) -> None:
+        """Start without a pose."""
+        self._joint_names = tuple(joint_names)
+        self._age_limit_ns = age_limit_ns
+        self._tracking_error = tracking_error
+        self.stamp_ns = 0
+        self.position: np.ndarray | None = None
+        self._missing = "no joint_states yet"
+
+    def take(self, stamp_ns: int, position: np.ndarray) -> None:
+        """Remember the pose (D,) [rad or m] of an instant [ns]; only finite numbers count."""
+        strange = np.flatnonzero(~np.isfinite(position))
+        if strange.size:
+            i = int(strange[0])
+            self.lack(f"{self._joint_names[i]} is {position[i]}")
+            return
+        self.stamp_ns, self.position = stamp_ns, np.array(position, dtype=np.float64)
+
+    def lack(self, detail: str) -> None:
+        """Forget the pose and remember why there is none."""
+        self.position, self._missing = None, detail
+
+    def why_unseen(self, now_ns: int) -> Reason | None:
+        """Say why the pose does not tell where the robot is at ``now_ns`` [ns]."""
+        if self.position is None:
+            return Reason(Code.JOINT_STATES_MISSING, self._missing)
+        age_ns = now_ns - self.stamp_ns
+        if abs(age_ns) <= self._age_limit_ns:
+            return None
+        said = (
+            f"{age_ns / 1e9:.2f} s old"
+            if age_ns > 0
+            else f"stamped {-age_ns / 1e9:.2f} s ahead of now; compare the clocks"
+        )
+        limit = self._age_limit_ns / 1e9
+        return Reason(Code.JOINT_STATES_STALE, f"{said}, limit {limit:.2f}")
+
+    def why_astray(self, commanded: np.ndarray | None) -> Reason | None:
+        """Say which joint is too far from what was commanded (D,) for the pose's instant."""
+        if self.position is None or commanded is None:
+            return None
+        error = np.abs(commanded - self.position)
+        worst = int(error.argmax())
+        if error[worst] <= self._tracking_error:
+            return None
+        return Reason(
+            Code.TRACKING_ERROR,
+            f"{self._joint_names[worst]} is {error[worst]:.3f} from its command, "
+            f"limit {self._tracking_error}; call ~/reset to continue from where it is",
+        )

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from pi0_ros.embodiment.normalisation import NormStats, Statistics
+
+ARM = Statistics(mean=(1.0, -2.0), std=(0.5, 2.0))
+
+
+def write(tmp_path: Path, content: Any) -> Path:
+    file = tmp_path / "norm_stats.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return file
+
+
+def stats(width: int) -> dict[str, Any]:
+    one = {"mean": [0.0] * width, "std": [1.0] * width}
+    return {"norm_stats": {"state": one, "actions": one}}
+
+
+def test_one_standard_deviation_above_the_mean_is_one() -> None:
+    np.testing.assert_allclose(ARM.normalise(np.array([1.5, 0.0])), [1.0, 1.0], rtol=1e-5)
+    np.testing.assert_allclose(ARM.denormalise(np.array([1.0, -1.0])), [1.5, -4.0], rtol=1e-5)
+
+
+@given(arrays(np.float64, (5, 2), elements=st.floats(-100, 100)))
+def test_denormalise_undoes_normalise(values: np.ndarray) -> None:
+    np.testing.assert_allclose(ARM.denormalise(ARM.normalise(values)), values, atol=1e-9)
+
+
+def test_a_joint_that_never_moved_is_divided_by_openpis_millionth() -> None:
+    still = Statistics(mean=(3.0,), std=(0.0,))
+    np.testing.assert_allclose(still.normalise(np.array([3.0])), [0.0])
+    np.testing.assert_allclose(still.normalise(np.array([3.000001])), [1.0], rtol=1e-6)
+
+
+def test_the_millionth_is_added_to_a_std_that_is_not_zero_too() -> None:
+    fine = Statistics(mean=(0.0,), std=(1e-6,))
+    np.testing.assert_allclose(fine.normalise(np.array([1e-6])), [0.5], rtol=1e-12)
+
+
+def test_statistics_of_a_padded_vector_serve_a_narrower_robot() -> None:
+    padded = Statistics(mean=(1.0, 0.0, 9.0), std=(1.0, 1.0, 9.0))
+    np.testing.assert_allclose(padded.normalise(np.array([2.0, 1.0])), [1.0, 1.0], rtol=1e-5)
+
+
+def test_lengths_that_differ_are_refused() -> None:
+    with pytest.raises(ValidationError, match="lengths differ: 2, 1"):
+        Statistics(mean=(0.0, 0.0), std=(1.0,))
+    with pytest.raises(ValidationError, match="lengths differ: 1, 1, 2, 1"):
+        Statistics(mean=(0.0,), std=(1.0,), q01=(0.0, 0.0), q99=(1.0,))
+
+
+@pytest.mark.parametrize("wrong", [{"mean": [float("nan")]}, {"std": [-1.0]}, {"sdt": [1.0]}])
+def test_numbers_and_keys_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        Statistics.model_validate({"mean": [0.0], "std": [1.0], **wrong})
+
+
+def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
+    quantiles = ARM.model_copy(update={"q01": (0.0, -6.0), "q99": (2.0, 2.0)})
+    NormStats(state=ARM, actions=quantiles).save(tmp_path / "norm_stats.json")
+    loaded = NormStats.load(tmp_path / "norm_stats.json", 2)
+    assert loaded.state == ARM
+    assert loaded.actions == quantiles
+
+
+def test_statistics_wider_than_the_robot_are_accepted(tmp_path: Path) -> None:
+    assert len(NormStats.load(write(tmp_path, stats(32)), 14).state.mean) == 32
+
+
+@pytest.mark.parametrize("name", ["state", "actions"])
+def test_statistics_narrower_than_the_robot_are_refused(tmp_path: Path, name: str) -> None:
+    content = stats(14)
+    content["norm_stats"][name] = {"mean": [0.0] * 7, "std": [1.0] * 7}
+    file = write(tmp_path, content)
+    said = f"{file}: statistics of {name} have 7 dimensions, the robot has 14; use the statistics"
+    with pytest.raises(ValueError, match=said):
+        NormStats.load(file, 14)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"norm_stats\.json does not exist"):
+        NormStats.load(tmp_path / "norm_stats.json", 14)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "3", "{}", '{"norm_stats": {}}', '{"norm_stats": []}',
+     '{"norm_stats": {"state": {"mean": [NaN], "std": [1]}, "actions": {"mean": [], "std": []}}}'],
+)  # fmt: skip
+def test_a_malformed_file_is_named(tmp_path: Path, content: str) -> None:
+    file = write(tmp_path, content)
+    with pytest.raises(ValueError, match=f"{file} holds no norm_stats of state and actions"):
+        NormStats.load(file, 1)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "norm_stats.json"
+    file.write_bytes(b"\xff\x00")
+    with pytest.raises(ValueError, match=f"{file} holds no norm_stats"):
+        NormStats.load(file, 1)

@@ -1,0 +1,190 @@
+"""Builders for the execution tests: a robot with round numbers, chunks, and a driven executor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.execution.executor import ChunkExecutor, ExecutorSettings
+from pi0_ros.execution.limits import JointLimits
+
+MS = 1_000_000  # [ns]
+PERIOD = 100 * MS  # of the robot's actions [ns]
+TICK = 10 * MS  # of its commands [ns]
+LEAD_TICKS = 4
+
+
+def build_robot(**changes: Any) -> Embodiment:
+    """A turning joint (±3 rad, 1 rad/s, 10 rad/s²) and a sliding one (0..1 m, 0.5 m/s, 5 m/s²)."""
+    turn = dict(name="turn", unit="rad", lower=-3, upper=3, velocity=1, acceleration=10, home=0)
+    slide = dict(name="slide", unit="m", lower=0, upper=1, velocity=0.5, acceleration=5, home=0)
+    camera = dict(
+        name="eye", slot="base_0_rgb", topic="eye", frame="eye", width=8, height=8, rate_hz=30,
+        fovy_deg=45,
+    )  # fmt: skip
+    controller = dict(
+        name="all", type="joint_trajectory", topic="all", rate_hz=100, joints=("turn", "slide")
+    )
+    facts = dict(
+        name="two_joints",
+        title="Two joints",
+        urdf="none",
+        policy=dict(rate_hz=10, horizon=11, execute=5),
+        command=dict(rate_hz=100, lead_ms=40),
+        arms={},
+        joints=(turn, slide),
+        cameras=(camera,),
+        controllers=(controller,),
+    )
+    return Embodiment.model_validate({**facts, **changes})
+
+
+def build_chunk(
+    actions: Sequence[Sequence[float]] | np.ndarray | None = None,
+    *,
+    start_ms: float = 0,
+    names: Sequence[str] = ("turn", "slide"),
+    kinds: Sequence[ActionKind] | None = None,
+    period_ns: int = PERIOD,
+    **rest: Any,
+) -> ActionChunk:
+    """A chunk; without actions, 11 of them that turn at 0.5 rad/s from 0 while the slide stands."""
+    if actions is None:
+        actions = [(0.05 * i, 0.0) for i in range(11)]
+    return ActionChunk(
+        names=tuple(names),
+        kinds=tuple(kinds or [ActionKind.POSITION] * len(names)),
+        actions=np.array(actions, dtype=float),
+        start_ns=round(start_ms * MS),
+        period_ns=period_ns,
+        **rest,
+    )
+
+
+class Drive:
+    """An executor whose time is advanced tick by tick, and the samples that it committed.
+
+    ``runs`` hold one position per tick; the last of them is ``samples``, unless nothing is
+    commanded. A sample that changes after it was committed fails at once. The robot follows its
+    command at once unless ``follows`` is false; then it stays at ``pose``.
+    """
+
+    def __init__(self, robot: Embodiment, start_ms: float, chunk: ActionChunk | None) -> None:
+        self.robot = robot
+        self.core = ChunkExecutor(robot, ExecutorSettings())
+        self.now_ns = round(start_ms * MS)
+        self.pose = robot.home
+        self.follows = True
+        self.sees = True  # whether joint states arrive
+        self.samples: dict[int, np.ndarray] | None = None
+        self.runs: list[dict[int, np.ndarray]] = []
+        self.core.enable(True)
+        if chunk is not None:
+            self.tick()
+            assert self.core.accept(chunk, self.now_ns) is None
+
+    @property
+    def now_ms(self) -> float:
+        return self.now_ns / MS
+
+    @property
+    def code(self) -> str:
+        return self.core.reason.code.value
+
+    def at(self, ms: float) -> np.ndarray:
+        """The sample committed for an instant [ms]."""
+        return self.samples[round(ms * MS) // TICK]
+
+    def velocity_at(self, ms: float) -> np.ndarray:
+        """Its difference to the sample before, by time."""
+        return (self.at(ms) - self.at(ms - 10)) / 0.01
+
+    def measure(self) -> None:
+        if self.sees:
+            self.core.measure(self.now_ns, self.pose)
+
+    def tick(self) -> None:
+        """One step at ``now_ns``; time stays."""
+        self.measure()
+        self.core.advance(self.now_ns)
+        self.record()
+
+    def record(self) -> None:
+        """Read the window as a controller would."""
+        window = self.core.window(self.now_ns)
+        if window is None:
+            self.samples = None
+            return
+        if self.samples is None:
+            self.samples = {}
+            self.runs.append(self.samples)
+        for i, position in enumerate(window.positions):
+            committed = self.samples.setdefault(window.start_ns // TICK + i, position)
+            assert (committed == position).all(), "a committed sample changed"
+        if self.follows:
+            self.pose = window.at(self.now_ns)[0]
+
+    def run(self, ms: float) -> None:
+        """Tick until so much time has passed."""
+        for _ in range(round(ms * MS) // TICK):
+            self.now_ns += TICK
+            self.tick()
+
+    def accept(self, chunk: ActionChunk) -> str:
+        """Hand a chunk over; the code of the reason why not, or an empty word."""
+        problem = self.core.accept(chunk, self.now_ns)
+        self.record()
+        assert problem is None or str(problem)
+        return problem.code.value if problem else ""
+
+    def worst(self) -> tuple[float, float]:
+        """Largest velocity and acceleration of all runs, as shares of the limits."""
+        dt = TICK / 1e9
+        velocity, acceleration = 0.0, 0.0
+        for run in self.runs:
+            p = np.array([run[tick] for tick in sorted(run)])
+            v = np.diff(p, axis=0, prepend=p[:1]) / dt  # a run begins standing
+            a = np.diff(v, axis=0) / dt
+            velocity = max(velocity, float((np.abs(v) / LIMITS.velocity).max(initial=0)))
+            acceleration = max(
+                acceleration, float((np.abs(a) / LIMITS.acceleration).max(initial=0))
+            )
+        return velocity, acceleration
+
+
+LIMITS = JointLimits.of(build_robot())
+
+
+@pytest.fixture(scope="session")
+def make_robot() -> Callable[..., Embodiment]:
+    return build_robot
+
+
+@pytest.fixture(scope="session")
+def robot() -> Embodiment:
+    return build_robot()
+
+
+@pytest.fixture(scope="session")
+def limits() -> JointLimits:
+    return LIMITS
+
+
+@pytest.fixture(scope="session")
+def make_chunk() -> Callable[..., ActionChunk]:
+    return build_chunk
+
+
+@pytest.fixture(scope="session")
+def make_drive() -> Callable[..., Drive]:
+    """An enabled executor that starts at 1000 ms, where it gets a chunk if one is given."""
+
+    def make(chunk: ActionChunk | None = None, start_ms: float = 1000, **changes: Any) -> Drive:
+        return Drive(build_robot(**changes), start_ms, chunk)
+
+    return make
