@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from pi0_ros.execution.limits import brakable
 
 
 class TrajectoryClock:
@@ -32,8 +32,8 @@ class TrajectoryClock:
         Returns:
             Trajectory time that passes [ns], at most ``remaining_ns``.
         """
-        braking = math.sqrt(2 * max(remaining_ns, 0) / self._ramp_ns)
-        wanted = min(max(target, 0.0), 1.0, braking)
+        braking = brakable(max(remaining_ns, 0), 1 / self._ramp_ns, period_ns)
+        wanted = min(max(target, 0.0), 1.0, float(braking))
         change = period_ns / self._ramp_ns
         self.rate += min(max(wanted - self.rate, -change), change)
         return min(round(self.rate * period_ns), max(remaining_ns, 0))

@@ -78,7 +78,7 @@ class JointLimits:
         return reached, (reached - position) / dt, np.abs(reached - target) > ROUNDING
 
 
-def brakable(room: np.ndarray, acceleration: np.ndarray, dt: float) -> np.ndarray:
+def brakable(room: np.ndarray | float, acceleration: np.ndarray | float, dt: float) -> np.ndarray:
     """Greatest velocity for the coming period that can be braked to zero within a room.
 
     In steps: a velocity v between n and n + 1 steps of ``acceleration * dt`` covers

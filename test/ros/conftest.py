@@ -128,9 +128,7 @@ class Peer:
         """Spin until a condition is truthy and return it; do something now and then meanwhile."""
         deadline, due = time.monotonic() + TIMEOUT_S, 0.0
         while not (result := condition()):
-            assert time.monotonic() < deadline, (
-                f"not within {TIMEOUT_S:.0f} s; heard {self.newest()}"
-            )
+            assert time.monotonic() < deadline, f"not in time; heard {self.newest()}"
             if time.monotonic() >= due:
                 meanwhile()
                 due = time.monotonic() + every_s

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pi0_msgs.msg import ExecutorStatus
+from pi0_msgs.srv import SetPrompt
 from sensor_msgs.msg import JointState
 from visualization_msgs.msg import MarkerArray
 
@@ -24,6 +25,7 @@ from pi0_ros.nodes import qos
 from pi0_ros.simulation.task import REACHED_M, reach_goal
 
 PROMPT = "right arm reach the red block"
+SLOW_CAMERAS = ["--param", "sim_robot_node.camera_rate_hz=10"]  # two cores render them
 PI0 = [sys.executable, "-m", "pi0_ros.cli.main"]
 
 
@@ -35,9 +37,11 @@ def up(tmp_path):
     def run(*arguments):
         log = (tmp_path / "log.txt").open("w")
         process = subprocess.Popen(
-            [*PI0, "up", "ur5e_bimanual", "--param", "sim_robot_node.camera_rate_hz=10", *arguments],
-            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            [*PI0, "up", "ur5e_bimanual", *SLOW_CAMERAS, *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         running.append((process, log))
         return process
 
@@ -67,7 +71,7 @@ def test_the_named_arm_reaches_the_named_block_through_ros(peer, up, robot):
     status = peer.listen(ExecutorStatus, "chunk_executor_node/status")
     states = peer.listen(JointState, "joint_states", qos.JOINT_STATES)
     blocks = peer.listen(MarkerArray, "sim_robot_node/blocks", qos.LATCHED)
-    process = up("--prompt", PROMPT)
+    process = up()
     tool = Chain(load_urdf(robot), robot.arms["right"].tool_link, robot.joint_names)
 
     def distance():
@@ -77,6 +81,7 @@ def test_the_named_arm_reaches_the_named_block_through_ros(peer, up, robot):
 
     peer.until(lambda: states and blocks and status)
     assert distance() > 0.1
+    assert peer.call(SetPrompt, "policy_node/set_prompt", prompt=PROMPT).success
     peer.until(lambda: distance() < REACHED_M)
     assert status[-1].largest_velocity_ratio <= 1.0
     process.send_signal(signal.SIGINT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -70,7 +72,7 @@ def test_it_plans_again_after_the_executed_actions_and_counts_its_chunks(peer, s
     peer.until(lambda: len(chunks) >= 3, lambda: feed(peer))
     assert [chunk.sequence for chunk in chunks[:3]] == [0, 1, 2]
     starts = [c.header.stamp.sec * 10**9 + c.header.stamp.nanosec for c in chunks[:3]]
-    assert all(later - earlier >= 150_000_000 for earlier, later in zip(starts, starts[1:]))
+    assert all(later - earlier >= 150_000_000 for earlier, later in pairwise(starts))
 
 
 def test_a_camera_that_never_comes_is_named(peer, start, status, chunks):

