@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pi0_ros.embodiment.errors import unknown_name
-from pi0_ros.embodiment.loading import load_embodiment, share_directory
+from pi0_ros.embodiment.files import find_embodiment, find_urdf, share_directory
 
 Value = str | int | float | bool
 
@@ -89,10 +89,11 @@ def plan(
         overrides: Further parameters by node.
 
     Raises:
-        EmbodimentError: The robot is unknown or its YAML is wrong.
+        EmbodimentError: The robot is unknown. (Each node checks the content of the YAML itself:
+            ros2 launch runs on the distribution's Python, without our packages.)
         ValueError: A parameter is overridden for a node that is not in the plan.
     """
-    load_embodiment(embodiment)  # a wrong one is refused here, before any process starts
+    find_embodiment(embodiment)
     common: dict[str, Value] = {"embodiment": embodiment, "use_sim_time": use_sim_time}
     policy_parameters = {**common, "policy": policy, "checkpoint": checkpoint, "prompt": prompt}
     nodes = [
@@ -210,9 +211,11 @@ def _for_launch(parameters: Mapping[str, Value]) -> dict[str, Any]:
 
 def viewer_nodes(embodiment: str, namespace: str) -> list[NodePlan]:
     """Plan the nodes that show the robot; both come from a ROS 2 distribution."""
-    from pi0_ros.embodiment.loading import load_urdf
+    import xacro
+    import yaml
 
-    urdf = load_urdf(load_embodiment(embodiment))
+    description = yaml.safe_load(find_embodiment(embodiment).read_text())
+    urdf = xacro.process_file(str(find_urdf(description["urdf"]))).toxml()
     config = str(share_directory() / "rviz" / "ur5e_bimanual.rviz")
     nodes = [
         NodePlan(

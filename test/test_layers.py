@@ -40,7 +40,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
          "nodes", "bringup"},
         {"numpy", "typer", "rich", "honcho", "yaml", "av", "cv2", "matplotlib", *ROS},
     ),
-    "bringup": ({"embodiment"}, {"launch", "launch_ros"}),
+    "bringup": ({"embodiment"}, {"launch", "launch_ros", "xacro", "yaml"}),
 }  # fmt: skip
 MAY_KNOW_TIME_AND_THREADS = {"nodes", "cli"}
 
@@ -99,6 +99,20 @@ def test_a_function_is_taken_in_at_a_glance(path: Path) -> None:
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
             assert length <= 40, f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def test_a_launch_file_needs_nothing_that_a_distribution_lacks() -> None:
+    """ros2 launch runs on the distribution's Python, which has no pydantic 2 and no torch."""
+    for name in ("bringup.py", "embodiment/files.py", "embodiment/errors.py"):
+        tree = ast.parse((PACKAGE / name).read_text())
+        at_import = {
+            alias if isinstance(node, ast.Import) else node.module
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in ([a.name for a in node.names] if isinstance(node, ast.Import) else [""])
+        }
+        allowed = {"pi0_ros.embodiment.files", "pi0_ros.embodiment.errors"}
+        assert {n.split(".")[0] for n in at_import - allowed} <= set(sys.stdlib_module_names)
 
 
 def test_every_layer_of_the_package_is_in_the_table() -> None:

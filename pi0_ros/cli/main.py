@@ -13,7 +13,8 @@ from rich.console import Console
 from pi0_ros.bringup import Value, plan
 from pi0_ros.cli.bench.command import app as bench
 from pi0_ros.cli.running import run_plan
-from pi0_ros.embodiment.loading import EmbodimentError, known_embodiments, load_embodiment
+from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
+from pi0_ros.embodiment.loading import load_embodiment
 
 app = typer.Typer(
     name="pi0",
@@ -48,6 +49,7 @@ def up(
     Ctrl-C stops all. The exit code tells which node ended by itself: 10 policy_node,
     11 chunk_executor_node, 12 sim_robot_node.
     """
+    load_embodiment(embodiment)  # a wrong YAML is refused here, before any process starts
     bring_up = plan(
         embodiment,
         policy=policy,

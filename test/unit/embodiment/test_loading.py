@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from pi0_ros.embodiment.files import EmbodimentError, known_embodiments, share_directory
 from pi0_ros.embodiment.loading import (
-    EmbodimentError,
-    known_embodiments,
     load_embodiment,
     load_urdf,
-    share_directory,
 )
 from pi0_ros.embodiment.spec import Embodiment
 
@@ -105,7 +103,7 @@ def test_a_plain_urdf_is_read_from_its_path(description: Description, tmp_path: 
 def test_a_missing_urdf_is_told_with_robot_and_path(
     description: Description, tmp_path: Path
 ) -> None:
-    with pytest.raises(EmbodimentError, match=r"urdf .* of slider: no file .*none\.urdf"):
+    with pytest.raises(EmbodimentError, match=r"urdf .*: no file .*none\.urdf"):
         load_urdf(with_urdf(description, tmp_path / "none.urdf"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,9 @@ from pi0_ros.execution.limits import JointLimits
 MS = 1_000_000  # [ns]
 PERIOD = 100 * MS  # of the robot's actions [ns]
 TICK = 10 * MS  # of its commands [ns]
-LEAD_TICKS = 4
 
 
-def build_robot(**changes: Any) -> Embodiment:
+def build_robot() -> Embodiment:
     """A turning joint (±3 rad, 1 rad/s, 10 rad/s²) and a sliding one (0..1 m, 0.5 m/s, 5 m/s²)."""
     turn = dict(name="turn", unit="rad", lower=-3, upper=3, velocity=1, acceleration=10, home=0)
     slide = dict(name="slide", unit="m", lower=0, upper=1, velocity=0.5, acceleration=5, home=0)
@@ -41,7 +40,7 @@ def build_robot(**changes: Any) -> Embodiment:
         cameras=(camera,),
         controllers=(controller,),
     )
-    return Embodiment.model_validate({**facts, **changes})
+    return Embodiment.model_validate(facts)
 
 
 def build_chunk(
@@ -74,19 +73,16 @@ class Drive:
     command at once unless ``follows`` is false; then it stays at ``pose``.
     """
 
-    def __init__(self, robot: Embodiment, start_ms: float, chunk: ActionChunk | None) -> None:
+    def __init__(self, robot: Embodiment, start_ms: float, pose: Sequence[float]) -> None:
         self.robot = robot
         self.core = ChunkExecutor(robot, ExecutorSettings())
         self.now_ns = round(start_ms * MS)
-        self.pose = robot.home
+        self.pose = np.array(pose, dtype=float)
         self.follows = True
         self.sees = True  # whether joint states arrive
         self.samples: dict[int, np.ndarray] | None = None
         self.runs: list[dict[int, np.ndarray]] = []
         self.core.enable(True)
-        if chunk is not None:
-            self.tick()
-            assert self.core.accept(chunk, self.now_ns) is None
 
     @property
     def now_ms(self) -> float:
@@ -121,6 +117,8 @@ class Drive:
             self.samples = None
             return
         if self.samples is None:
+            assert window.start_ns == self.now_ns // TICK * TICK, "a run begins in the past"
+            assert (window.positions[0] == self.pose).all(), "a run begins off the measured pose"
             self.samples = {}
             self.runs.append(self.samples)
         for i, position in enumerate(window.positions):
@@ -161,11 +159,6 @@ LIMITS = JointLimits.of(build_robot())
 
 
 @pytest.fixture(scope="session")
-def make_robot() -> Callable[..., Embodiment]:
-    return build_robot
-
-
-@pytest.fixture(scope="session")
 def robot() -> Embodiment:
     return build_robot()
 
@@ -182,9 +175,15 @@ def make_chunk() -> Callable[..., ActionChunk]:
 
 @pytest.fixture(scope="session")
 def make_drive() -> Callable[..., Drive]:
-    """An enabled executor that starts at 1000 ms, where it gets a chunk if one is given."""
+    """An enabled executor; given a chunk, it has taken its first step and accepted the chunk."""
 
-    def make(chunk: ActionChunk | None = None, start_ms: float = 1000, **changes: Any) -> Drive:
-        return Drive(build_robot(**changes), start_ms, chunk)
+    def make(
+        chunk: ActionChunk | None = None, *, start_ms: float = 1000, pose: Sequence[float] = (0, 0)
+    ) -> Drive:
+        drive = Drive(build_robot(), start_ms, pose)
+        if chunk is not None:
+            drive.tick()
+            assert drive.accept(chunk) == ""
+        return drive
 
     return make

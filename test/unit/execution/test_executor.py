@@ -1,0 +1,600 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pi0_ros.execution.chunk import ActionKind
+from pi0_ros.execution.executor import ChunkExecutor, State
+from pi0_ros.execution.reasons import Code, Reason
+
+MS = 1_000_000
+ROUNDING = 1e-6
+SLANT = [(0.05 * i, 0.02 * i) for i in range(11)]  # 0.5 rad/s and 0.2 m/s for a second
+ESTOP = Reason(Code.ESTOP, "release it")
+
+
+@pytest.fixture
+def drive(make_drive, make_chunk):
+    """Plays a slanted chunk from 1000 ms on; every sample of its path has slide = 0.4 turn."""
+    return make_drive(make_chunk(SLANT, start_ms=1000))
+
+
+@pytest.fixture
+def moving(drive):
+    """The same half a second later, at full speed."""
+    drive.run(500)
+    assert drive.core.clock_rate == 1.0
+    return drive
+
+
+def assert_on_the_path(drive):
+    """Every sample lies on the slanted path, however slowly it is played."""
+    for run in drive.runs:
+        turn, slide = np.array(list(run.values())).T
+        np.testing.assert_allclose(slide, 0.4 * turn, atol=1e-9)
+
+
+def assert_smooth(drive):
+    velocity, acceleration = drive.worst()
+    assert velocity <= 1 + ROUNDING
+    assert acceleration <= 1 + ROUNDING
+
+
+# --- time -------------------------------------------------------------------------------------
+
+
+def test_a_late_chunk_starts_at_the_action_that_is_due(moving, make_chunk):
+    moving.accept(make_chunk(start_ms=1300))
+    # 1500 ms and a lead of 40 ms: 240 ms or 2.4 actions after the start.
+    assert moving.core.step_in_chunk == 2.4
+
+
+def test_every_action_is_reached_when_it_is_due(moving, make_chunk):
+    actions = [(0.2 + 0.05 * i + 0.01 * np.sin(i), 0.08 + 0.02 * i) for i in range(11)]
+    moving.accept(make_chunk(actions, start_ms=1400))
+    moving.run(800)
+    # Joined at 1540 ms, faded by 1840 ms, slowing for the end from 2200 ms on.
+    for i in (5, 6, 7, 8):
+        np.testing.assert_allclose(moving.at(1400 + 100 * i), actions[i], atol=1e-9)
+
+
+def test_a_chunk_that_starts_within_the_lead_plays_when_it_starts(moving, make_chunk):
+    stands = make_chunk([(0.25, 0.1)] * 11, start_ms=1530)
+    moving.accept(stands)
+    assert moving.core.step_in_chunk == 0.1
+
+
+def test_the_same_plan_again_changes_nothing(moving, make_chunk):
+    moving.accept(make_chunk(SLANT, start_ms=1000))
+    before = moving.velocity_at(1540)
+    moving.run(100)
+    np.testing.assert_allclose(moving.velocity_at(1550), before, atol=0.01)
+    assert_on_the_path(moving)
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(
+    offset=st.tuples(st.floats(-0.1, 0.1), st.floats(-0.05, 0.05)),
+    slope=st.tuples(st.floats(-0.6, 0.6), st.floats(-0.3, 0.3)),
+)
+def test_a_contradicting_chunk_joins_without_a_jump(make_drive, make_chunk, offset, slope):
+    chunk = make_chunk([(0.05 * i, 0.5) for i in range(11)], start_ms=1000)
+    drive = make_drive(chunk, pose=(0, 0.5))
+    drive.run(500)
+    start = drive.at(1540)
+    times = 0.1 * np.arange(11)[:, None] - 0.04
+    drive.accept(make_chunk(start + offset + times * slope, start_ms=1500))
+    drive.run(400)
+    assert_smooth(drive)
+    for ms in range(1540, 1900, 10):  # within 100 ms neither joint changes by more than it can
+        assert (np.abs(drive.at(ms + 10) - drive.at(ms)) <= [0.01, 0.005]).all()
+
+
+def test_a_far_off_first_chunk_is_ramped_to_within_the_limits(make_drive, make_chunk):
+    drive = make_drive(make_chunk([(2.0, 0.8)] * 11, start_ms=1000))
+    drive.run(9000)
+    assert drive.at(10_000).tolist() == [2.0, 0.8]
+    assert_smooth(drive)
+    turn = np.array([position[0] for position in drive.samples.values()])
+    assert (np.diff(turn) >= 0).all()
+
+
+def test_a_chunk_faster_than_the_joints_is_slowed_not_broken(make_drive, make_chunk):
+    drive = make_drive(make_chunk([(0.2 * i, 0.08 * i) for i in range(11)], start_ms=1000))
+    drive.run(3500)  # 2 rad/s where 1 rad/s is allowed
+    assert_smooth(drive)
+    assert drive.at(4500).tolist() == [2.0, 0.8]
+    assert drive.core.tally.largest_velocity_ratio <= 1
+
+
+# --- what is committed ------------------------------------------------------------------------
+
+
+def test_windows_that_overlap_are_equal_for_ever(moving, make_chunk):
+    for _ in range(20):  # `record` compares every window with all before
+        moving.run(70)
+        moving.accept(make_chunk([moving.pose + 0.01] * 11, start_ms=moving.now_ms - 50))
+    assert moving.core.tally.chunks_accepted == 21
+
+
+def test_the_window_reaches_the_lead_beyond_now(moving):
+    window = moving.core.window(moving.now_ns)
+    assert window.start_ns == 1480 * MS
+    assert len(window.positions) == 2 + 1 + 4
+
+
+# --- no chunk, the end of a chunk -------------------------------------------------------------
+
+
+def test_without_a_chunk_it_holds_the_measured_pose_and_waits(make_drive):
+    drive = make_drive(pose=(0.5, 0.25))
+    drive.run(100)
+    assert (drive.core.state, drive.code) == (State.HOLDING, "no_chunk")
+    assert drive.at(1100).tolist() == [0.5, 0.25]
+
+
+def test_a_starved_executor_slows_along_the_path_and_stands_at_the_last_action(drive):
+    drive.run(2500)
+    assert (drive.core.state, drive.code) == (State.HOLDING, "chunk_exhausted")
+    assert drive.core.reason.detail == "its last action was due 1.50 s ago"
+    assert drive.at(3500).tolist() == pytest.approx([0.5, 0.2], abs=1e-12)
+    assert drive.core.clock_rate == 0.0
+    assert_on_the_path(drive)
+    assert_smooth(drive)
+
+
+def test_a_starved_executor_resumes_with_the_next_chunk_without_a_jump(drive, make_chunk):
+    drive.run(2500)
+    drive.accept(make_chunk(np.array(SLANT) + SLANT[-1], start_ms=3500))
+    drive.run(1500)
+    assert drive.at(5000)[0] > 0.8
+    assert_on_the_path(drive)
+    assert_smooth(drive)
+
+
+# --- bad chunks -------------------------------------------------------------------------------
+
+NAN = [(0.5, 0.2), (np.nan, 0.2)]
+POSITION = ActionKind.POSITION
+
+
+@pytest.mark.parametrize(
+    ("code", "facts"),
+    [
+        ("chunk_not_finite", dict(actions=NAN, start_ms=1450)),
+        ("chunk_names", dict(names=("turn", "glide"), start_ms=1450)),
+        ("chunk_names", dict(actions=[[0.1], [0.2]], names=("turn",), start_ms=1450)),
+        ("chunk_names", dict(names=("slide", "turn"), start_ms=1450)),
+        ("chunk_kinds", dict(kinds=(POSITION, ActionKind.VELOCITY), start_ms=1450)),
+        ("chunk_period", dict(period_ns=50 * MS, start_ms=1450)),
+        ("chunk_too_short", dict(actions=[(0.3, 0.1)], start_ms=1450)),
+        ("chunk_expired", dict(actions=SLANT[:3], start_ms=1250)),
+        ("chunk_from_future", dict(start_ms=1700)),
+    ],
+)
+def test_a_bad_chunk_makes_it_slow_along_the_path_until_a_good_one(moving, make_chunk, code, facts):
+    assert moving.accept(make_chunk(**facts)) == code
+    moving.run(100)
+    assert (moving.core.state, moving.code) == (State.HOLDING, code)
+    assert moving.core.clock_rate == pytest.approx(0.75)
+    assert moving.core.reason.detail
+    moving.run(400)
+    assert moving.velocity_at(moving.now_ms).tolist() == [0, 0]
+    assert_on_the_path(moving)
+    assert moving.core.tally.last_rejection.code.value == code
+    assert moving.accept(make_chunk(SLANT, start_ms=1600)) == ""
+    moving.run(100)
+    assert (moving.core.state, moving.code) == (State.EXECUTING, "ok")
+    assert_smooth(moving)
+
+
+@pytest.mark.parametrize("length", [11, 3])
+def test_a_superseded_chunk_is_left_out_and_the_playing_one_goes_on(moving, make_chunk, length):
+    # With 3 actions it has expired as well: a straggler all the same.
+    assert moving.accept(make_chunk(SLANT[:length], start_ms=900)) == "chunk_superseded"
+    moving.run(100)
+    assert (moving.core.state, moving.code) == (State.EXECUTING, "ok")
+    assert moving.core.clock_rate == 1.0
+    assert moving.core.chunk.start_ns == 1000 * MS
+    assert moving.core.tally.chunks_rejected == 1
+
+
+def test_a_message_that_is_no_chunk_makes_it_hold_with_its_sentence(moving):
+    moving.core.reject(Reason(Code.CHUNK_MALFORMED, "3 actions for 2 names"))
+    moving.run(10)
+    assert str(moving.core.reason) == "chunk_malformed: 3 actions for 2 names"
+
+
+# --- enabling ---------------------------------------------------------------------------------
+
+
+def test_it_starts_disabled_and_says_how_to_enable(robot):
+    core = ChunkExecutor(robot)
+    core.measure(0, robot.home)
+    core.advance(0)
+    assert core.window(0) is None
+    assert (core.state, str(core.reason)) == (State.DISABLED, "not_enabled: call ~/enable")
+
+
+def test_a_chunk_that_arrives_while_disabled_is_not_counted_as_played(robot, make_chunk):
+    core = ChunkExecutor(robot)
+    core.measure(0, robot.home)
+    assert core.accept(make_chunk(), 0).code is Code.NOT_ENABLED
+    assert (core.tally.chunks_accepted, core.tally.chunks_rejected) == (0, 1)
+    assert core.chunk is None
+
+
+def test_a_chunk_that_arrives_right_after_enabling_is_played(robot, make_chunk):
+    core = ChunkExecutor(robot)
+    core.enable(True)
+    core.measure(0, robot.home)
+    assert core.accept(make_chunk(), 0) is None
+    for ms in range(0, 300, 10):
+        core.measure(ms * MS, robot.home)
+        core.advance(ms * MS)
+    assert (core.state, core.reason.code) == (State.EXECUTING, Code.OK)
+
+
+def test_disabling_slows_along_the_path_before_it_goes_silent(moving, make_chunk):
+    moving.core.enable(False)
+    assert moving.accept(make_chunk(SLANT, start_ms=1450)) == "not_enabled"
+    moving.run(200)
+    assert moving.core.clock_rate == pytest.approx(0.5)
+    assert moving.core.window(moving.now_ns) is not None
+    moving.run(400)
+    assert moving.core.window(moving.now_ns) is None
+    assert (moving.core.state, moving.code) == (State.DISABLED, "not_enabled")
+    assert_on_the_path(moving)
+    assert_smooth(moving)
+
+
+def test_enabling_again_continues_from_the_measured_pose(moving):
+    moving.core.enable(False)
+    moving.run(600)
+    moving.follows, moving.pose = False, np.array([0.9, 0.9])
+    moving.run(10)
+    moving.core.enable(True)
+    moving.run(10)
+    assert moving.at(moving.now_ms).tolist() == [0.9, 0.9]
+    assert moving.code == "no_chunk"
+
+
+def test_enabling_before_it_stands_goes_on_without_a_jump(moving):
+    moving.core.enable(False)
+    moving.run(200)
+    moving.core.enable(True)
+    moving.run(200)
+    assert (moving.core.state, len(moving.runs)) == (State.EXECUTING, 1)
+    assert_on_the_path(moving)
+    assert_smooth(moving)
+
+
+# --- stopping ---------------------------------------------------------------------------------
+
+
+def test_a_stop_slows_along_the_path_and_latches_until_the_reset(moving, make_chunk):
+    moving.core.stop(ESTOP)
+    assert moving.accept(make_chunk(SLANT, start_ms=1450)) == "estop"
+    moving.run(600)
+    assert moving.core.window(moving.now_ns) is None
+    assert (moving.core.state, str(moving.core.reason)) == (State.STOPPED, "estop: release it")
+    assert moving.accept(make_chunk(SLANT, start_ms=2050)) == "estop"
+    assert moving.core.tally.chunks_accepted == 1
+    moving.run(2000)
+    assert moving.core.state is State.STOPPED
+    assert_on_the_path(moving)
+    assert_smooth(moving)
+
+
+def test_after_the_reset_it_continues_from_the_measured_pose(moving, make_chunk):
+    moving.core.stop(ESTOP)
+    moving.run(600)
+    moving.follows, moving.pose = False, np.array([-0.5, 0.7])
+    moving.run(10)
+    assert moving.core.reset() is None
+    moving.run(20)
+    assert (moving.core.state, moving.code) == (State.HOLDING, "no_chunk")
+    assert moving.at(moving.now_ms).tolist() == [-0.5, 0.7]
+    moving.follows = True
+    assert moving.accept(make_chunk([(-0.5, 0.7)] * 11, start_ms=moving.now_ms)) == ""
+    moving.run(10)
+    assert moving.core.state is State.EXECUTING
+
+
+def test_a_reset_in_motion_first_stands_then_continues_from_the_measured_pose(moving):
+    moving.core.stop(ESTOP)
+    moving.run(100)
+    moving.core.reset()
+    moving.run(100)
+    assert (moving.core.state, len(moving.runs)) == (State.STOPPED, 1)
+    moving.run(500)
+    assert (moving.core.state, moving.code) == (State.HOLDING, "no_chunk")
+    assert len(moving.runs) == 2
+    assert_on_the_path(moving)
+    assert_smooth(moving)
+
+
+def test_a_stop_after_a_reset_in_motion_is_not_undone_by_it(moving):
+    moving.core.reset()
+    moving.core.stop(ESTOP)
+    moving.run(1000)
+    assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
+
+
+def test_no_reset_as_long_as_the_estop_is_pressed(moving):
+    moving.core.estop(True)
+    moving.core.stop(Reason(Code.STOP_REQUESTED))  # changes nothing
+    moving.run(600)
+    assert str(moving.core.reset()) == "estop: release it, then call ~/reset"
+    moving.run(100)
+    assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
+    moving.core.estop(False)
+    moving.run(100)
+    assert moving.core.state is State.STOPPED
+    assert moving.core.reset() is None
+    moving.run(100)
+    assert moving.core.state is State.HOLDING
+
+
+# --- joint states -----------------------------------------------------------------------------
+
+
+def test_nothing_is_commanded_before_the_first_joint_states(make_drive, make_chunk):
+    drive = make_drive()
+    drive.sees = False
+    drive.run(100)
+    assert drive.core.window(drive.now_ns) is None
+    assert drive.code == "joint_states_missing"
+    assert drive.accept(make_chunk(start_ms=1100)) == "joint_states_missing"
+    drive.sees = True
+    drive.run(10)
+    assert drive.code == "no_chunk"
+
+
+def test_no_run_begins_at_a_pose_that_is_out_of_date(robot):
+    core = ChunkExecutor(robot)
+    core.measure(0, np.array([0.5, 0.5]))
+    core.enable(True)
+    core.advance(5000 * MS)
+    assert core.window(5000 * MS) is None
+    assert str(core.reason) == "joint_states_stale: 5.00 s old, limit 0.20"
+
+
+def test_stale_joint_states_slow_it_along_the_path_and_fresh_ones_resume(moving):
+    moving.sees = False
+    moving.run(210)
+    assert str(moving.core.reason) == "joint_states_stale: 0.21 s old, limit 0.20"
+    moving.run(400)
+    assert moving.core.clock_rate == 0.0
+    moving.sees = True
+    moving.run(100)
+    assert (moving.core.state, len(moving.runs)) == (State.EXECUTING, 1)
+    assert_on_the_path(moving)
+    assert_smooth(moving)
+
+
+@pytest.mark.parametrize("how", ["lacking", "nan"])
+def test_joint_states_without_a_joint_make_it_hold_until_it_is_back(moving, how):
+    moving.sees = False
+    if how == "lacking":
+        moving.core.report_missing("joint_states lacks slide")
+    else:
+        moving.core.measure(moving.now_ns, np.array([0.2, np.nan]))
+    moving.run(100)
+    assert (moving.core.state, moving.code) == (State.HOLDING, "joint_states_missing")
+    assert "slide" in moving.core.reason.detail
+    moving.sees = True
+    moving.run(10)
+    assert moving.core.state is State.EXECUTING
+
+
+def test_a_robot_that_does_not_follow_makes_it_hold_and_a_reset_starts_where_it_is(moving):
+    moving.follows = False
+    moving.run(600)  # 0.2 rad away after 0.4 s
+    assert moving.code == "tracking_error"
+    assert moving.core.reason.detail.startswith("turn is 0.2")
+    stuck = moving.pose
+    moving.core.reset()
+    moving.run(600)
+    assert (moving.core.state, moving.code) == (State.HOLDING, "no_chunk")
+    assert (moving.at(moving.now_ms) == stuck).all()
+    assert_smooth(moving)
+
+
+def test_a_robot_pushed_while_it_holds_is_held_where_it_was_until_it_is_back(drive):
+    drive.run(2500)
+    drive.follows, drive.pose = False, np.array([0.0, 0.0])
+    drive.run(100)
+    assert drive.code == "tracking_error"
+    assert drive.at(drive.now_ms).tolist() == pytest.approx([0.5, 0.2])
+    drive.pose = np.array([0.5, 0.2])
+    drive.run(10)
+    assert drive.code == "chunk_exhausted"
+
+
+def test_a_run_can_begin_beyond_a_position_limit_and_comes_back_slowly(make_drive, make_chunk):
+    drive = make_drive(pose=(0, -0.02))  # of 0..1 m
+    drive.run(100)
+    assert drive.at(1100).tolist() == [0.0, -0.02]
+    drive.accept(make_chunk([(0.0, 0.0)] * 11, start_ms=1100))
+    drive.run(1500)
+    assert drive.at(2600).tolist() == [0.0, 0.0]
+    assert_smooth(drive)
+
+
+# --- broken time ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pause", "runs"), [(50, 1), (60, 2), (5000, 2)])
+def test_a_pause_beyond_the_lead_begins_a_new_run_at_the_measured_pose(moving, pause, runs):
+    # Samples reach 40 ms ahead: 50 ms later the next one follows without a gap.
+    moving.now_ns += pause * MS
+    moving.core.advance(moving.now_ns)
+    moving.record()
+    moving.run(20)
+    assert len(moving.runs) == runs  # `record` checks that it begins now, at the pose
+    assert moving.code == ("ok" if runs == 1 else "stalled")
+    if runs == 2:
+        assert moving.core.reason.detail.endswith("s between two steps; waiting for a new chunk")
+
+
+def test_after_a_pause_a_pose_measured_before_it_is_not_used(moving):
+    moving.now_ns += 60 * MS
+    moving.core.advance(moving.now_ns)
+    assert moving.core.window(moving.now_ns) is None
+    assert moving.code == "joint_states_missing"
+
+
+def test_a_clock_that_jumps_back_begins_a_new_run_when_the_joint_states_follow(moving):
+    moving.now_ns = 100 * MS
+    moving.core.advance(moving.now_ns)
+    assert moving.core.window(moving.now_ns) is None
+    moving.core.measure(1500 * MS, moving.pose)  # from before the jump
+    moving.core.advance(moving.now_ns)
+    assert moving.code == "joint_states_stale"
+    moving.record()
+    moving.tick()
+    assert str(moving.core.reason) == "clock_jump: back by 1.400 s; waiting for a new chunk"
+    assert moving.core.chunk is None
+
+
+def test_after_a_jump_back_a_new_chunk_plays(moving, make_chunk):
+    moving.now_ns = 100 * MS
+    moving.tick()
+    moving.run(20)
+    assert moving.accept(make_chunk([moving.pose] * 11, start_ms=100)) == ""
+    moving.run(10)
+    assert moving.core.state is State.EXECUTING
+
+
+def test_a_clock_that_stands_or_steps_back_a_little_waits(moving):
+    end = max(moving.samples)
+    moving.now_ns -= 30 * MS
+    moving.tick()
+    moving.tick()
+    assert max(moving.samples) == end
+    moving.run(40)
+    assert max(moving.samples) == end + 1
+    assert len(moving.runs) == 1
+
+
+def test_a_late_step_commits_what_was_due_and_counts_it(moving):
+    before = moving.core.tally.ticks
+    moving.now_ns += 50 * MS
+    moving.tick()
+    assert moving.core.tally.ticks == before + 5
+    assert moving.core.tally.late_ticks == 3 + 3  # the first step of a run has all its lead due
+
+
+# --- speed scaling ----------------------------------------------------------------------------
+
+
+def test_half_the_speed_scaling_halves_the_speed_along_the_same_path(moving):
+    moving.core.speed_scaling = 0.5
+    moving.run(300)
+    np.testing.assert_allclose(moving.velocity_at(1800), [0.25, 0.1], atol=1e-6)
+    assert moving.core.state is State.EXECUTING
+    assert_on_the_path(moving)
+
+
+def test_no_speed_scaling_pauses_and_full_scaling_resumes_without_a_jump(moving):
+    moving.core.speed_scaling = 0.0
+    moving.run(1000)
+    assert moving.velocity_at(moving.now_ms).tolist() == [0, 0]
+    moving.core.speed_scaling = 1.0
+    moving.run(400)
+    np.testing.assert_allclose(moving.velocity_at(moving.now_ms), [0.5, 0.2], atol=0.2)
+    moving.run(2000)
+    assert moving.at(moving.now_ms).tolist() == pytest.approx([0.5, 0.2], abs=1e-12)
+    assert_on_the_path(moving)
+    assert_smooth(moving)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [(1.5, 1.0), (-1, 0.0), (float("nan"), 0.0), (float("inf"), 0.0)]
+)
+def test_a_speed_scaling_that_is_no_share_is_held_to_one(moving, said, meant):
+    moving.core.speed_scaling = said
+    assert moving.core.speed_scaling == meant
+    moving.run(500)
+    assert moving.core.clock_rate == meant or meant == 1.0
+
+
+# --- whatever happens -------------------------------------------------------------------------
+
+
+def random_chunk(make_chunk, random, drive):
+    """A plan that may be late, early, short, contradictory, violent or broken."""
+    horizon = random.choice([1, 2, 3, 11, 30], p=[0.05, 0.1, 0.1, 0.65, 0.1])
+    kind = random.choice(["near", "walk", "wild", "huge"], p=[0.3, 0.4, 0.2, 0.1])
+    walk = np.cumsum(random.normal(scale=0.03, size=(horizon, 2)), axis=0)
+    actions = {
+        "near": drive.pose + 0.01 * walk,
+        "walk": drive.pose + random.normal(scale=0.1, size=2) + walk,
+        "wild": random.uniform(-4, 4, (horizon, 2)),
+        "huge": random.normal(scale=10.0 ** random.integers(1, 300), size=(horizon, 2)),
+    }[kind]
+    if random.random() < 0.1:
+        actions[random.integers(horizon), random.integers(2)] = random.choice([np.nan, np.inf])
+    chunk = make_chunk(
+        actions, start_ms=drive.now_ms + random.choice([-900, -150, -40, 0, 80, 300])
+    )
+    if random.random() < 0.05:
+        chunk = replace(chunk, names=("slide", "turn"))
+    return chunk
+
+
+def event(make_chunk, random, drive):
+    """One thing that may happen between two steps."""
+    what = random.choice(
+        ["chunk", "scale", "stop", "reset", "enable", "estop", "pause", "back", "push", "see"],
+        p=[0.6, 0.1, 0.03, 0.09, 0.08, 0.02, 0.02, 0.01, 0.02, 0.03],
+    )
+    core = drive.core
+    if what == "chunk":
+        drive.accept(random_chunk(make_chunk, random, drive))
+    elif what == "scale":
+        core.speed_scaling = random.choice([0, 0.3, 0.5, 1, 1, 1, np.nan])
+    elif what == "stop":
+        core.stop(Reason(Code.STOP_REQUESTED))
+    elif what == "reset":
+        core.estop(False)
+        core.reset()
+    elif what == "enable":
+        core.enable(random.random() < 0.8)
+    elif what == "estop":
+        core.estop(True)
+    elif what == "pause":
+        drive.now_ns += int(random.integers(1, 300)) * MS
+    elif what == "back":
+        drive.now_ns = max(drive.now_ns - int(random.integers(1, 3000)) * MS, 0)
+    elif what == "push":
+        drive.follows = not drive.follows
+        drive.pose = drive.pose + random.normal(scale=0.1, size=2)
+    elif what == "see":
+        drive.sees = not drive.sees
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_whatever_happens_no_limit_is_exceeded_and_there_is_a_reason(
+    make_drive, make_chunk, limits, seed
+):
+    random = np.random.default_rng(seed)
+    drive = make_drive()
+    for _ in range(100):
+        event(make_chunk, random, drive)
+        drive.run(10 * int(random.integers(0, 16)))
+        assert str(drive.core.reason)
+        if drive.core.state in (State.EXECUTING, State.HOLDING):
+            assert (drive.core.state is State.EXECUTING) == (drive.code == "ok")
+    assert_smooth(drive)
+    for run in drive.runs:
+        positions = np.array([run[tick] for tick in sorted(run)])
+        assert np.isfinite(positions).all()
+        assert (positions >= np.minimum(limits.lower, positions[0])).all()
+        assert (positions <= np.maximum(limits.upper, positions[0])).all()
