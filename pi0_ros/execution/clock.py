@@ -12,7 +12,7 @@ class TrajectoryClock:
     instead of leaving it.
 
     Args:
-        ramp_ns: Time from standing to full speed and back [ns].
+        ramp_ns: Shortest time from standing to full speed and back [ns].
     """
 
     def __init__(self, ramp_ns: int) -> None:
@@ -20,7 +20,7 @@ class TrajectoryClock:
         self._ramp_ns = ramp_ns
         self.rate = 0.0
 
-    def step(self, period_ns: int, target: float, remaining_ns: int) -> int:
+    def step(self, period_ns: int, target: float, remaining_ns: int, least_ramp_ns: int = 0) -> int:
         """Advance by one period.
 
         Args:
@@ -28,13 +28,15 @@ class TrajectoryClock:
             target: Wanted rate, in [0, 1].
             remaining_ns: Trajectory time until the path's end [ns]; the rate falls early enough
                 to stand there.
+            least_ramp_ns: Least time from full speed to standing that the path allows here [ns].
 
         Returns:
             Trajectory time that passes [ns], at most ``remaining_ns``.
         """
-        braking = brakable(max(remaining_ns, 0), 1 / self._ramp_ns, period_ns)
+        ramp_ns = max(self._ramp_ns, least_ramp_ns)
+        braking = brakable(max(remaining_ns, 0), 1 / ramp_ns, period_ns)
         wanted = min(max(target, 0.0), 1.0, float(braking))
-        change = period_ns / self._ramp_ns
+        change = period_ns / ramp_ns
         self.rate += min(max(wanted - self.rate, -change), change)
         return min(round(self.rate * period_ns), max(remaining_ns, 0))
 

@@ -216,7 +216,8 @@ class ChunkExecutor:
             fastest = self._limits.fastest_rate(slope)
             rate = min(self._speed_scaling, fastest) if self.reason == OK else 0.0
             remaining_ns = self._reference.duration_ns - self._elapsed_ns
-            self._elapsed_ns += self._clock.step(period_ns, rate, remaining_ns)
+            ramp_ns = self._limits.least_ramp_ns(slope)
+            self._elapsed_ns += self._clock.step(period_ns, rate, remaining_ns, ramp_ns)
             target, slope = self._reference.at(self._elapsed_ns)
             target_velocity = slope * self._clock.rate
         self._position, self._velocity, touched = self._limits.follow(

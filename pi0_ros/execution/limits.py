@@ -38,6 +38,10 @@ class JointLimits:
         allowed = HEADROOM * self.velocity
         return float((allowed / np.maximum(np.abs(slope), allowed)).min())
 
+    def least_ramp_ns(self, slope: np.ndarray) -> int:
+        """Least time from full speed to standing on a path of slope (D,) [per s] in [ns]."""
+        return round(1e9 * float((np.abs(slope) / (BRAKING_SHARE * self.acceleration)).max()))
+
     def follow(
         self,
         position: np.ndarray,

@@ -5,40 +5,27 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
-from pi0_msgs.msg import ActionChunk, ExecutorStatus
+from pi0_msgs.msg import ActionChunk
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import SetBool, Trigger
 
 from pi0_ros.bridge.chunks import decode_chunk
-from pi0_ros.bridge.commands import CommandEncoder, make_encoder
-from pi0_ros.bridge.joint_states import joint_state, positions_by_name
+from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.stamps import to_ns
-from pi0_ros.bridge.status import diagnostics, executor_status, is_problem
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.vector import state_from_positions
 from pi0_ros.execution.executor import ChunkExecutor, ExecutorSettings
 from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.nodes import qos
-from pi0_ros.nodes.managed import STEADY, ManagedNode, run
+from pi0_ros.nodes.command_outputs import CommandOutputs
+from pi0_ros.nodes.executor_reports import ExecutorReports
+from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
 from pi0_ros.nodes.periodic_thread import PeriodicThread
-
-STATUS_RATE_HZ = 10.0
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """One controller: its encoder, its publisher, and every how many ticks it is served."""
-
-    encoder: CommandEncoder
-    publisher: Any
-    every: int
 
 
 class ChunkExecutorNode(ManagedNode):
@@ -56,20 +43,8 @@ class ChunkExecutorNode(ManagedNode):
         """Load the robot and make all streams."""
         p = self._settings
         self._embodiment = load_embodiment(p.embodiment)
-        self._rate_hz = self._embodiment.command.rate_hz
-        self._echo_every = max(1, round(self._rate_hz / p.command_echo_hz))
-        self._outputs = [
-            Output(
-                encoder := make_encoder(controller, self._embodiment),
-                self.create_publisher(encoder.message_type, controller.topic, qos.COMMANDS),
-                max(1, round(self._rate_hz / controller.rate_hz)),
-            )
-            for controller in self._embodiment.controllers
-        ]
-        self._echo = self.create_publisher(JointState, "~/command", qos.COMMANDS)
-        self._status = self.create_publisher(ExecutorStatus, "~/status", qos.STATUS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.STATUS)
         self._core = self._make_core()
+        self._outputs = CommandOutputs(self, self._embodiment, p.command_echo_hz, dry_run=p.dry_run)
         self._subscribe()
 
     def _make_core(self) -> ChunkExecutor:
@@ -92,18 +67,19 @@ class ChunkExecutorNode(ManagedNode):
             serve(SetBool, "~/enable", self._on_enable),
             serve(Trigger, "~/stop", self._on_stop),
             serve(Trigger, "~/reset", self._on_reset),
-            self.create_timer(1.0, self._publish_diagnostics, clock=STEADY),
+            self._outputs,
         ]
 
     def activate(self) -> None:
         """Start the loop."""
-        self._core = self._make_core()
-        self._core.enable(self._settings.enable_on_activate)
-        self._ticks: list[int] = []
-        self._tick = self._ticks_at_status = 0
-        self._status_at, self._loop_rate_hz = time.monotonic(), 0.0
-        self._said: tuple[Any, Any] = (None, None)
-        self._thread = PeriodicThread(1.0 / self._rate_hz, self._step, self._fail)
+        with self._lock:
+            self._core = self._make_core()
+            self._core.enable(self._settings.enable_on_activate)
+        self._reports = ExecutorReports(self, self._core, self._lock)
+        self._instants_ns: list[int] = []
+        self._tick = 0
+        period_s = self._embodiment.command.period_ns / 1e9
+        self._thread = PeriodicThread(period_s, self._step, self._fail)
 
     def deactivate(self) -> None:
         """Stop commanding. What was committed ends where it stands: the robot holds."""
@@ -111,8 +87,9 @@ class ChunkExecutorNode(ManagedNode):
             return
         self._thread.stop()
         self._thread = None
+        self._reports.destroy()
         if self._settings.timing_log:
-            np.save(self._settings.timing_log, np.array(self._ticks))
+            np.save(self._settings.timing_log, np.array(self._instants_ns))
 
     def cleanup(self) -> None:
         """Drop the streams."""
@@ -125,25 +102,15 @@ class ChunkExecutorNode(ManagedNode):
     def _step(self) -> None:
         """Do one tick: commit samples, serve the controllers that are due, say what changed."""
         if self._settings.timing_log:
-            self._ticks.append(time.monotonic_ns())
+            self._instants_ns.append(time.monotonic_ns())
         now_ns = self._now_ns()
         with self._lock:
             self._core.advance(now_ns)
             window = self._core.window(now_ns)
-            said = (self._core.state, self._core.reason.code)
         if window is not None:
-            if not self._settings.dry_run:
-                for output in self._outputs:
-                    if self._tick % output.every == 0:
-                        output.publisher.publish(output.encoder.encode(window, now_ns))
-            if self._tick % self._echo_every == 0:
-                names = self._embodiment.joint_names
-                position, velocity = window.at(now_ns)
-                self._echo.publish(joint_state(names, now_ns, position, velocity))
+            self._outputs.publish(self._tick, window, now_ns)
+        self._reports.tick(now_ns)
         self._tick += 1
-        if said != self._said or time.monotonic() - self._status_at >= 1 / STATUS_RATE_HZ:
-            self._publish_status(now_ns, changed=said != self._said)
-            self._said = said
 
     def _fail(self, error: str) -> None:
         """End the process: a controller with a watchdog then stops, others hold their last."""
@@ -200,37 +167,6 @@ class ChunkExecutorNode(ManagedNode):
             self._core.reset()
         response.success, response.message = True, "continuing from the measured pose"
         return response
-
-    # --- status ------------------------------------------------------------------------------
-
-    def _publish_status(self, now_ns: int, *, changed: bool) -> None:
-        now = time.monotonic()
-        elapsed = now - self._status_at
-        if elapsed > 0.5 / STATUS_RATE_HZ:  # a change in between keeps the last measurement
-            self._loop_rate_hz = (self._tick - self._ticks_at_status) / elapsed
-            self._status_at, self._ticks_at_status = now, self._tick
-        with self._lock:
-            message = executor_status(self._core, now_ns, self._loop_rate_hz)
-            reason = self._core.reason
-        self._status.publish(message)
-        if changed:
-            self.get_logger().info(f"{self._core.state.name.lower()}, {reason}")
-            self._publish_diagnostics()
-
-    def _publish_diagnostics(self) -> None:
-        with self._lock:
-            core, reason = self._core, self._core.reason
-            problems = [str(reason)] if is_problem(core.state) else []
-            values = {
-                "state": core.state.name,
-                "chunks accepted": core.tally.chunks_accepted,
-                "chunks rejected": core.tally.chunks_rejected,
-                "last rejection": core.tally.last_rejection or "",
-                "largest velocity / limit": f"{core.tally.largest_velocity_ratio:.3f}",
-                "late ticks": core.tally.late_ticks,
-            }
-        name = self.get_fully_qualified_name()
-        self._diagnostics.publish(diagnostics(self._now_ns(), name, problems, values, failed=False))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -9,15 +9,12 @@ import traceback
 from collections.abc import Callable
 
 import rclpy
-from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.signals import SignalHandlerOptions
 
 SIGNAL_POLL_S = 0.1  # how soon a signal is noticed
-# For timers that must go on while simulated time stands still.
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class ManagedNode(LifecycleNode):

@@ -55,11 +55,17 @@ class Planner:
 
     def set_prompt(self, prompt: str) -> str | None:
         """Follow another sentence from the next plan on, or return what is wrong with it."""
-        problem = self._policy.check_prompt(prompt) if prompt.strip() else None
+        problem = self.check_prompt(prompt) if prompt.strip() else None
         if problem is None:
             self._prompt = prompt.strip()
             self._running = None
         return problem
+
+    def check_prompt(self, prompt: str) -> str | None:
+        """Return what is wrong with a sentence, None where it can be followed."""
+        if not prompt.strip():
+            return "the prompt is empty; say what the robot shall do"
+        return self._policy.check_prompt(prompt)
 
     def forget(self) -> None:
         """Forget the running chunk, so that the next tick plans."""

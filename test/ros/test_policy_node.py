@@ -9,10 +9,12 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from pi0_msgs.action import RunTask
 from pi0_msgs.msg import ActionChunk, PolicyStatus
 from pi0_msgs.srv import GetActionChunk, SetPrompt
+from rclpy.action import ActionClient
 
-from pi0_ros.bridge.stamps import to_time
+from pi0_ros.bridge.stamps import to_duration, to_time
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.policy_node import PolicyNode
 from pi0_ros.policy.checkpoint import write_random_checkpoint
@@ -214,3 +216,42 @@ def test_the_network_plans_in_the_same_node(peer, start, chunks, robot, tmp_path
     actions = np.array(chunks[0].actions).reshape(robot.policy.horizon, -1)
     assert np.isfinite(actions).all()
     assert np.abs(actions - robot.home).max() < 0.1  # random weights tremble about home
+
+
+def send_goal(peer, prompt, timeout_s, feedback=lambda _: None):
+    client = ActionClient(peer.node, RunTask, "run_task")
+    peer.until(client.server_is_ready, lambda: feed(peer))
+    goal = RunTask.Goal(prompt=prompt, timeout=to_duration(round(timeout_s * 1e9)))
+    sent = client.send_goal_async(goal, feedback_callback=lambda m: feedback(m.feedback))
+    return peer.until(lambda: sent.done() and sent.result(), lambda: feed(peer))
+
+
+def test_a_task_runs_until_its_time_is_over(peer, start, status):
+    start(PolicyNode, execute=1)
+    heard = []
+    goal = send_goal(peer, PROMPT, 1.0, heard.append)
+    assert goal.accepted
+    result = goal.get_result_async()
+    peer.until(result.done, lambda: feed(peer))
+    assert result.result().result.reason == RunTask.Result.TIMED_OUT
+    assert result.result().result.chunks > 0
+    assert heard[-1].chunks > 0
+    assert list(heard[-1].waiting_for) == []
+    peer.until(lambda: status[-1].prompt == "", lambda: feed(peer))  # the prompt ends with the task
+
+
+def test_a_task_is_cancelled_and_another_is_refused_meanwhile(peer, start):
+    start(PolicyNode)
+    goal = send_goal(peer, PROMPT, 0.0)
+    assert goal.accepted
+    assert not send_goal(peer, PROMPT, 0.0).accepted
+    goal.cancel_goal_async()
+    result = goal.get_result_async()
+    peer.until(result.done, lambda: feed(peer))
+    assert result.result().result.reason == RunTask.Result.CANCELLED
+
+
+def test_a_task_that_cannot_be_understood_is_refused(peer, start):
+    start(PolicyNode)
+    assert not send_goal(peer, "fold the towel", 1.0).accepted
+    assert not send_goal(peer, "", 1.0).accepted

@@ -18,10 +18,11 @@ PERIOD = 100 * MS  # of the robot's actions [ns]
 TICK = 10 * MS  # of its commands [ns]
 
 
-def build_robot() -> Embodiment:
+def build_robot(acceleration: float = 10) -> Embodiment:
     """A turning joint (±3 rad, 1 rad/s, 10 rad/s²) and a sliding one (0..1 m, 0.5 m/s, 5 m/s²)."""
-    turn = dict(name="turn", unit="rad", lower=-3, upper=3, velocity=1, acceleration=10, home=0)
-    slide = dict(name="slide", unit="m", lower=0, upper=1, velocity=0.5, acceleration=5, home=0)
+    turn = dict(name="turn", unit="rad", lower=-3, upper=3, velocity=1, home=0)
+    slide = dict(name="slide", unit="m", lower=0, upper=1, velocity=0.5, home=0)
+    turn["acceleration"], slide["acceleration"] = acceleration, acceleration / 2
     camera = dict(
         name="eye", slot="base_0_rgb", topic="eye", frame="eye", width=8, height=8, rate_hz=30,
         fovy_deg=45,
@@ -102,6 +103,7 @@ class Drive:
 
     def measure(self) -> None:
         if self.sees:
+            self.seen = self.pose
             self.core.measure(self.now_ns, self.pose)
 
     def tick(self) -> None:
@@ -118,7 +120,7 @@ class Drive:
             return
         if self.samples is None:
             assert window.start_ns == self.now_ns // TICK * TICK, "a run begins in the past"
-            assert (window.positions[0] == self.pose).all(), "a run begins off the measured pose"
+            assert (window.positions[0] == self.seen).all(), "a run begins off the measured pose"
             self.samples = {}
             self.runs.append(self.samples)
         for i, position in enumerate(window.positions):
@@ -142,20 +144,17 @@ class Drive:
 
     def worst(self) -> tuple[float, float]:
         """Largest velocity and acceleration of all runs, as shares of the limits."""
-        dt = TICK / 1e9
+        dt, limits = TICK / 1e9, JointLimits.of(self.robot)
         velocity, acceleration = 0.0, 0.0
         for run in self.runs:
             p = np.array([run[tick] for tick in sorted(run)])
             v = np.diff(p, axis=0, prepend=p[:1]) / dt  # a run begins standing
             a = np.diff(v, axis=0) / dt
-            velocity = max(velocity, float((np.abs(v) / LIMITS.velocity).max(initial=0)))
+            velocity = max(velocity, float((np.abs(v) / limits.velocity).max(initial=0)))
             acceleration = max(
-                acceleration, float((np.abs(a) / LIMITS.acceleration).max(initial=0))
+                acceleration, float((np.abs(a) / limits.acceleration).max(initial=0))
             )
         return velocity, acceleration
-
-
-LIMITS = JointLimits.of(build_robot())
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +164,7 @@ def robot() -> Embodiment:
 
 @pytest.fixture(scope="session")
 def limits() -> JointLimits:
-    return LIMITS
+    return JointLimits.of(build_robot())
 
 
 @pytest.fixture(scope="session")
@@ -178,9 +177,13 @@ def make_drive() -> Callable[..., Drive]:
     """An enabled executor; given a chunk, it has taken its first step and accepted the chunk."""
 
     def make(
-        chunk: ActionChunk | None = None, *, start_ms: float = 1000, pose: Sequence[float] = (0, 0)
+        chunk: ActionChunk | None = None,
+        *,
+        start_ms: float = 1000,
+        pose: Sequence[float] = (0, 0),
+        acceleration: float = 10,
     ) -> Drive:
-        drive = Drive(build_robot(), start_ms, pose)
+        drive = Drive(build_robot(acceleration), start_ms, pose)
         if chunk is not None:
             drive.tick()
             assert drive.accept(chunk) == ""

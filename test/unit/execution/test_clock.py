@@ -42,6 +42,15 @@ def test_a_pause_slows_down_within_the_ramp_and_stands():
     assert passed == [75 * MS, 50 * MS, 25 * MS, 0, 0]
 
 
+def test_a_path_that_allows_less_deceleration_slows_down_longer():
+    clock = TrajectoryClock(200 * MS)
+    rates = []
+    for _ in range(5):
+        clock.step(100 * MS, 1.0, FAR, 400 * MS)
+        rates.append(clock.rate)
+    assert rates == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("wanted", [-1.0, 2.0])
 def test_a_wanted_rate_beyond_0_and_1_is_held_to_them(wanted):
     clock = TrajectoryClock(400 * MS)

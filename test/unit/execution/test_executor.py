@@ -57,8 +57,9 @@ def test_every_action_is_reached_when_it_is_due(moving, make_chunk):
     actions = [(0.2 + 0.05 * i + 0.01 * np.sin(i), 0.08 + 0.02 * i) for i in range(11)]
     moving.accept(make_chunk(actions, start_ms=1400))
     moving.run(800)
-    # Joined at 1540 ms, faded by 1840 ms, slowing for the end from 2200 ms on.
-    for i in (5, 6, 7, 8):
+    # Joined at 1540 ms, faded by 1950 ms, slowing for the end from 2200 ms on.
+    assert moving.core.tally.take_touched() == ()
+    for i in (6, 7):
         np.testing.assert_allclose(moving.at(1400 + 100 * i), actions[i], atol=1e-9)
 
 
@@ -90,8 +91,6 @@ def test_a_contradicting_chunk_joins_without_a_jump(make_drive, make_chunk, offs
     drive.accept(make_chunk(start + offset + times * slope, start_ms=1500))
     drive.run(400)
     assert_smooth(drive)
-    for ms in range(1540, 1900, 10):  # within 100 ms neither joint changes by more than it can
-        assert (np.abs(drive.at(ms + 10) - drive.at(ms)) <= [0.01, 0.005]).all()
 
 
 def test_a_far_off_first_chunk_is_ramped_to_within_the_limits(make_drive, make_chunk):
@@ -288,6 +287,21 @@ def test_a_stop_slows_along_the_path_and_latches_until_the_reset(moving, make_ch
     assert moving.core.state is State.STOPPED
     assert_on_the_path(moving)
     assert_smooth(moving)
+
+
+def test_a_stop_takes_as_long_as_the_joints_need_to_stay_on_the_path(make_drive, make_chunk):
+    # The chunk starts at the end of the lead: nothing has to fade.
+    chunk = make_chunk([(0.05 * i, 0.02 * i) for i in range(31)], start_ms=1040)
+    drive = make_drive(chunk, acceleration=0.5)
+    drive.run(1500)
+    assert drive.core.clock_rate == 1.0
+    drive.core.stop(ESTOP)
+    drive.run(1000)  # 0.5 rad/s at 90 % of 0.5 rad/s²: 1.1 s, not the ramp's 0.4 s
+    assert 0 < drive.core.clock_rate < 0.12
+    drive.run(400)
+    assert drive.core.window(drive.now_ns) is None
+    assert_on_the_path(drive)
+    assert_smooth(drive)
 
 
 def test_after_the_reset_it_continues_from_the_measured_pose(moving, make_chunk):

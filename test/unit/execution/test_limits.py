@@ -120,3 +120,8 @@ def test_a_path_twice_as_fast_as_a_joint_allows_is_played_at_half_the_rate(limit
 
 def test_a_path_within_the_limits_is_played_at_the_full_rate(limits):
     assert limits.fastest_rate(np.array([0.9, -0.4])) == 1.0
+
+
+def test_a_path_at_the_velocity_limit_takes_as_long_to_stop_as_the_acceleration_needs(limits):
+    # 0.9 rad/s at 90 % of 10 rad/s²; the slide's 0.09 m/s is gone sooner.
+    assert limits.least_ramp_ns(np.array([0.9, 0.09])) == 100_000_000

@@ -122,6 +122,13 @@ def test_a_prompt_with_a_problem_changes_nothing(bench: Bench) -> None:
     assert bench.tick(1001) is None
 
 
+def test_checking_a_prompt_does_not_follow_it(bench: Bench) -> None:
+    assert bench.planner.check_prompt("wave") is None
+    assert bench.planner.check_prompt("mmm") == "mumbling is not understood"
+    assert bench.planner.check_prompt(" ") == "the prompt is empty; say what the robot shall do"
+    assert bench.planner.prompt == "reach"
+
+
 def test_an_empty_prompt_stops_planning(bench: Bench) -> None:
     bench.chunk(1000)
     assert bench.planner.set_prompt(" ") is None

@@ -105,7 +105,7 @@ def test_a_rendered_block_is_found_within_5_mm(
     assert np.linalg.norm(seen.place - view.blocks[color][:2]) < 0.005
 
 
-# --- the plan --------------------------------------------------------------------------------------
+# --- the plan ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -184,7 +184,7 @@ def test_planning_leaves_the_observation_alone(policy: ScriptedPolicy, look: Any
     np.testing.assert_array_equal(observation.state, before)
 
 
-# --- what is remembered ----------------------------------------------------------------------------
+# --- what is remembered --------------------------------------------------------------------------
 
 
 def hide(view: Any, share: float) -> Any:
@@ -219,7 +219,7 @@ def test_a_fresh_policy_takes_what_it_sees_of_a_partly_hidden_block(
 def test_a_block_that_was_put_elsewhere_is_reached_there(
     embodiment: Embodiment, urdf: str, policy: ScriptedPolicy, look: Any
 ) -> None:
-    # Off the middle two sides are seen, too: the same block has fewer pixels right below the camera.
+    # Off the middle two sides are seen, too: right below the camera a block has fewer pixels.
     policy.plan(look(0, red=(0.50, 0.16), blue=(0.32, -0.16)).observation(LEFT_RED), None)
     view = look(0, red=(0.42, 0.0), blue=(0.32, -0.16))
     end = follow(policy, view, LEFT_RED)
@@ -227,7 +227,7 @@ def test_a_block_that_was_put_elsewhere_is_reached_there(
     assert np.linalg.norm(tool(embodiment, urdf, "left", end) - goal) < 0.010
 
 
-# --- no plan ---------------------------------------------------------------------------------------
+# --- no plan -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prompt", ["", "left arm", "wave"])
@@ -267,7 +267,7 @@ def test_a_block_out_of_reach_is_told_with_arm_place_and_remedy(
         follow(policy, view, "right arm reach the red block", chunks=5)
 
 
-# --- the velocity field ----------------------------------------------------------------------------
+# --- the velocity field --------------------------------------------------------------------------
 
 GOAL = np.array([0.4, 0.0, 0.06])
 
