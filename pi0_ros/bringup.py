@@ -149,9 +149,8 @@ def launch_arguments() -> dict[str, tuple[str, str]]:
 
 def launch_description(embodiment: str) -> Any:
     """Turn the plan into launch actions; the launch files are calls of this function."""
-    from launch.actions import DeclareLaunchArgument, OpaqueFunction
-
     from launch import LaunchDescription  # type: ignore[attr-defined]  # our folder of that name
+    from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)

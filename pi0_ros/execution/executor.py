@@ -169,6 +169,7 @@ class ChunkExecutor:
         silence = self._begin_run(now_ns)
         if silence is not None:
             self.reason = silence
+            self._clock.stand()
             return
         due = self._horizon.due(now_ns)
         for tick in range(due):
@@ -239,7 +240,7 @@ class ChunkExecutor:
         if self._reference is None:
             return Reason(Code.NO_CHUNK, "waiting for the policy")
         if self._elapsed_ns >= self._reference.duration_ns:
-            late = (now_ns - self._reference.chunk.end_ns) / 1e9
+            late = max(now_ns - self._reference.chunk.end_ns, 0) / 1e9
             return Reason(Code.CHUNK_EXHAUSTED, f"its last action was due {late:.2f} s ago")
         return OK
 

@@ -126,7 +126,9 @@ class ChunkExecutorNode(ManagedNode):
             except ValueError as error:
                 problem = self._core.reject(Reason(Code.CHUNK_MALFORMED, str(error)))
         if problem is not None:
-            self.get_logger().warning(f"chunk {message.sequence} rejected, {problem}")
+            self.get_logger().warning(
+                f"chunk {message.sequence} rejected, {problem}", throttle_duration_sec=1.0
+            )
 
     def _on_joint_states(self, message: JointState) -> None:
         try:
@@ -136,19 +138,15 @@ class ChunkExecutorNode(ManagedNode):
                 self._core.report_missing(str(error.args[0]))
             return
         with self._lock:
-            if np.isfinite(position).all():
-                self._core.measure(to_ns(message.header.stamp), position)
-            else:
-                self._core.report_missing("joint_states holds a position that is not finite")
+            self._core.measure(to_ns(message.header.stamp), position)
 
     def _on_speed_scaling(self, message: Float64) -> None:
         with self._lock:
-            self._core.speed_scaling = min(max(message.data, 0.0), 1.0)
+            self._core.speed_scaling = message.data
 
     def _on_estop(self, message: Bool) -> None:
-        if message.data:
-            with self._lock:
-                self._core.stop(Reason(Code.ESTOP, "release it, then call ~/reset"))
+        with self._lock:
+            self._core.estop(message.data)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         with self._lock:
@@ -164,8 +162,9 @@ class ChunkExecutorNode(ManagedNode):
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         with self._lock:
-            self._core.reset()
-        response.success, response.message = True, "continuing from the measured pose"
+            problem = self._core.reset()
+        response.success = problem is None
+        response.message = str(problem or "continuing from the measured pose")
         return response
 
     def _now_ns(self) -> int:

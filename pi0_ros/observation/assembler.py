@@ -78,8 +78,8 @@ class ObservationAssembler:
         """Assemble the newest observation.
 
         The stamp is that of the newest reference image, itself young enough, for which every other
-        camera has a partner within the skew limit; joint positions are interpolated to it, if one of them is no
-        further away than joint positions may be old.
+        camera has a partner within the skew limit; joint positions are interpolated to it, if one
+        of them is no further away than joint positions may be old.
 
         Args:
             now_ns: Instant on the clock of the stamps [ns].

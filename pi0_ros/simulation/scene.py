@@ -11,7 +11,7 @@ from pi0_ros.embodiment.spec import Embodiment
 BLOCK_COLORS = {"red": (0.85, 0.06, 0.06, 1.0), "blue": (0.06, 0.12, 0.85, 1.0)}
 BLOCK_HALF_M = 0.025
 BLOCK_MASS_KG = 0.05
-OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG = "overview", 40.0
+OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG = "overview", 39.0
 DRAWN_GROUP = 1  # visual geoms of a URDF; collision geoms are in group 0
 
 # Servo stiffness per effort class [Nm/rad]: stiff enough that a UR5e at 1 rad/s lags about 5 ms,
@@ -67,7 +67,11 @@ def _add_table_and_blocks(spec: mujoco.MjSpec) -> None:
     )  # fmt: skip
     world.add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], pos=[0, 0, -0.75],
-        rgba=[0.35, 0.37, 0.4, 1], group=DRAWN_GROUP, contype=0, conaffinity=0,
+        rgba=[0.42, 0.44, 0.47, 1], group=DRAWN_GROUP, contype=0, conaffinity=0,
+    )  # fmt: skip
+    spec.add_texture(
+        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=64, height=384,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT, rgb1=[0.62, 0.68, 0.74], rgb2=[0.3] * 3,
     )  # fmt: skip
     for color, rgba in BLOCK_COLORS.items():
         block = world.add_body(name=f"{color}_block", pos=[0.4, 0, BLOCK_HALF_M])

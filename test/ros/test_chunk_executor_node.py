@@ -118,7 +118,6 @@ def bad_chunks(peer):
     return {
         "chunk_not_finite": replace(good, actions=spoiled),
         "chunk_names": replace(good, names=names),
-        "chunk_expired": replace(good, start_ns=good.start_ns - 10**10),
         "chunk_period": replace(good, period_ns=10**7),
     }
 
@@ -128,7 +127,6 @@ def bad_chunks(peer):
     [
         ("chunk_not_finite", "action 3 of left_elbow_joint is nan"),
         ("chunk_names", "unknown other_0"),
-        ("chunk_expired", "s ago"),
         ("chunk_period", "10000000 ns"),
     ],
 )
@@ -149,6 +147,23 @@ def test_a_bad_chunk_means_hold_with_a_reason_and_a_good_one_ends_it(peer, execu
     assert found[-1].level == DiagnosticStatus.WARN
     peer.publish_chunk(peer.chunk())
     peer.until(lambda: executing[-1].state == State.EXECUTING, peer.publish_pose)
+
+
+def test_a_chunk_from_the_past_means_hold_with_a_reason(peer, start, status):
+    start(ChunkExecutorNode, enable_on_activate=True)
+    peer.until(reason_is(status, "no_chunk"), peer.publish_pose)
+    old = replace(peer.chunk(), start_ns=peer.now_ns - 10**10)
+    peer.publish_chunk(old)
+    peer.until(reason_is(status, "chunk_expired"), peer.publish_pose)
+    assert status[-1].state == State.HOLDING
+    assert "its last action was due 7.5" in status[-1].detail
+
+
+def test_a_late_sibling_of_the_chunk_being_played_changes_nothing(peer, executing):
+    old = replace(peer.chunk(), start_ns=peer.now_ns - 10**10)
+    peer.publish_chunk(old)
+    peer.until(lambda: "chunk_superseded" in executing[-1].last_rejection, peer.publish_pose)
+    assert executing[-1].state == State.EXECUTING
 
 
 def test_a_message_whose_sizes_do_not_fit_is_malformed_not_a_crash(peer, executing):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("launch_ros", reason="launch is not installed: it comes with a ROS 2 distribution")
-launch_pytest = pytest.importorskip("launch_pytest", reason="launch_pytest is not installed")
+pytest.importorskip("launch_ros", reason="launch comes with a ROS 2 distribution")
+pytest.importorskip("launch_pytest", reason="launch_pytest comes with a ROS 2 distribution")
 
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
+import launch_pytest
 import rclpy
 from launch import LaunchContext, LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
@@ -128,9 +129,7 @@ def test_the_launched_robot_executes_a_chunk():
     rclpy.init()
     node = rclpy.create_node("listener")
     heard = []
-    node.create_subscription(
-        ExecutorStatus, "chunk_executor_node/status", heard.append, qos.STATUS
-    )
+    node.create_subscription(ExecutorStatus, "chunk_executor_node/status", heard.append, qos.STATUS)
     end = node.get_clock().now().nanoseconds + 40 * 10**9
     while not any(status.state == ExecutorStatus.EXECUTING for status in heard):
         assert node.get_clock().now().nanoseconds < end, heard[-1:]

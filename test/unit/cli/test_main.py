@@ -67,7 +67,13 @@ def test_parameters_are_collected_by_node_and_typed_as_yaml() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("n.p=", ""), ('n.p="3"', "3"), ("n.p=a=b", "a=b"), ("n.p='a: b'", "a: b"), ("n.p=/.y", "/.y")],
+    [
+        ("n.p=", ""),
+        ('n.p="3"', "3"),
+        ("n.p=a=b", "a=b"),
+        ("n.p='a: b'", "a: b"),
+        ("n.p=/.y", "/.y"),
+    ],
 )
 def test_texts_may_be_empty_quoted_or_hold_an_equals_sign(text: str, value: str) -> None:
     assert parse_overrides([text]) == {"n": {"p": value}}

@@ -6,11 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pi0_ros.embodiment.files import EmbodimentError, known_embodiments, share_directory
-from pi0_ros.embodiment.loading import (
-    load_embodiment,
-    load_urdf,
-)
+from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
+from pi0_ros.embodiment.loading import load_embodiment, load_urdf
 from pi0_ros.embodiment.spec import Embodiment
 
 Description = dict[str, Any]
@@ -35,27 +32,12 @@ def test_every_robot_of_the_package_loads_with_its_urdf(name: str) -> None:
     assert "<robot" in load_urdf(robot)
 
 
-def test_the_share_folder_holds_what_the_launch_files_need() -> None:
-    assert {"config", "urdf", "launch"} <= {path.name for path in share_directory().iterdir()}
-
-
-def test_an_unknown_robot_is_refused_with_the_one_that_was_meant() -> None:
-    text = refusal("ur5e_bimanuel")
-    assert "embodiment 'ur5e_bimanuel' is unknown" in text
-    assert "Did you mean 'ur5e_bimanual'?" in text
-
-
 def test_a_robot_of_ones_own_is_read_from_its_path(
     description: Description, tmp_path: Path
 ) -> None:
     file = tmp_path / "slider.yaml"
     file.write_text(yaml.safe_dump(description))
     assert load_embodiment(str(file)).joint_names == ("slide", "grip")
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "none.yaml"
-    assert refusal(file) == f"embodiment file '{file}' does not exist"
 
 
 @pytest.mark.parametrize("content", [b"name: [ur5e", b"name: \xff\xfe"])
@@ -100,9 +82,7 @@ def test_a_plain_urdf_is_read_from_its_path(description: Description, tmp_path: 
     assert '<link name="world"/>' in load_urdf(with_urdf(description, file))
 
 
-def test_a_missing_urdf_is_told_with_robot_and_path(
-    description: Description, tmp_path: Path
-) -> None:
+def test_a_missing_urdf_is_told_with_its_path(description: Description, tmp_path: Path) -> None:
     with pytest.raises(EmbodimentError, match=r"urdf .*: no file .*none\.urdf"):
         load_urdf(with_urdf(description, tmp_path / "none.urdf"))
 

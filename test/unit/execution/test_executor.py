@@ -90,6 +90,8 @@ def test_a_contradicting_chunk_joins_without_a_jump(make_drive, make_chunk, offs
     times = 0.1 * np.arange(11)[:, None] - 0.04
     drive.accept(make_chunk(start + offset + times * slope, start_ms=1500))
     drive.run(400)
+    # Smooth by the join itself, not because a limit held a jump back.
+    np.testing.assert_allclose(drive.velocity_at(1550), drive.velocity_at(1540), atol=0.03)
     assert_smooth(drive)
 
 
@@ -206,6 +208,16 @@ def test_a_message_that_is_no_chunk_makes_it_hold_with_its_sentence(moving):
     moving.core.reject(Reason(Code.CHUNK_MALFORMED, "3 actions for 2 names"))
     moving.run(10)
     assert str(moving.core.reason) == "chunk_malformed: 3 actions for 2 names"
+
+
+def test_a_bad_chunk_while_nothing_is_commanded_leaves_no_fault(robot, make_chunk):
+    core = ChunkExecutor(robot)
+    core.reject(Reason(Code.CHUNK_MALFORMED, "3 actions for 2 names"))
+    core.enable(True)
+    core.measure(0, robot.home)
+    core.advance(0)
+    assert core.reason.code is Code.NO_CHUNK
+    assert core.tally.chunks_rejected == 1
 
 
 # --- enabling ---------------------------------------------------------------------------------
@@ -417,6 +429,14 @@ def test_a_robot_that_does_not_follow_makes_it_hold_and_a_reset_starts_where_it_
     assert (moving.core.state, moving.code) == (State.HOLDING, "no_chunk")
     assert (moving.at(moving.now_ms) == stuck).all()
     assert_smooth(moving)
+
+
+def test_a_late_pose_is_compared_with_what_was_commanded_at_its_stamp(moving):
+    moving.sees = False
+    # 0.17 rad off its command; off the newest command it is another 0.075 rad.
+    moving.core.measure(1350 * MS, moving.at(1350) - [0.17, 0])
+    moving.run(10)
+    assert moving.core.state is State.EXECUTING
 
 
 def test_a_robot_pushed_while_it_holds_is_held_where_it_was_until_it_is_back(drive):

@@ -220,8 +220,8 @@ def test_a_block_that_was_put_elsewhere_is_reached_there(
     embodiment: Embodiment, urdf: str, policy: ScriptedPolicy, look: Any
 ) -> None:
     # Off the middle two sides are seen, too: right below the camera a block has fewer pixels.
-    policy.plan(look(0, red=(0.50, 0.16), blue=(0.32, -0.16)).observation(LEFT_RED), None)
-    view = look(0, red=(0.42, 0.0), blue=(0.32, -0.16))
+    policy.plan(look(0, red=(0.32, 0.16), blue=(0.50, -0.16)).observation(LEFT_RED), None)
+    view = look(0, red=(0.42, 0.0), blue=(0.50, -0.16))
     end = follow(policy, view, LEFT_RED)
     goal = reach_goal(view.blocks["red"])
     assert np.linalg.norm(tool(embodiment, urdf, "left", end) - goal) < 0.010
