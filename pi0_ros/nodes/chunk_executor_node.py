@@ -25,7 +25,7 @@ from pi0_ros.nodes.command_outputs import CommandOutputs
 from pi0_ros.nodes.executor_reports import ExecutorReports
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
-from pi0_ros.nodes.periodic_thread import PeriodicThread
+from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
 
 
 class ChunkExecutorNode(ManagedNode):
@@ -36,7 +36,7 @@ class ChunkExecutorNode(ManagedNode):
         super().__init__("chunk_executor_node", **options)
         self._settings = declare(self, ExecutorParameters)
         self._lock = threading.Lock()  # guards the core: callbacks against the loop
-        self._thread: PeriodicThread | None = None
+        self._thread: WorkerThread | None = None
         self._streams: list[Any] = []
 
     def configure(self) -> None:
@@ -79,7 +79,7 @@ class ChunkExecutorNode(ManagedNode):
         self._instants_ns: list[int] = []
         self._tick = 0
         period_s = self._embodiment.command.period_ns / 1e9
-        self._thread = PeriodicThread(period_s, self._step, self._fail)
+        self._thread = WorkerThread("loop", on_deadlines(period_s, self._step), self._fail)
 
     def deactivate(self) -> None:
         """Stop commanding. What was committed ends where it stands: the robot holds."""

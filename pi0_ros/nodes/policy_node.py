@@ -15,13 +15,15 @@ from pi0_ros.nodes import qos
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.observation_streams import ObservationStreams
 from pi0_ros.nodes.parameters import PolicyParameters, declare
-from pi0_ros.nodes.planning_thread import PlanningThread
 from pi0_ros.nodes.policy_reports import PolicyReports
 from pi0_ros.nodes.run_task import RunTaskServer
+from pi0_ros.nodes.worker_thread import WorkerThread, with_pauses
 from pi0_ros.observation.assembler import Freshness
 from pi0_ros.observation.observation import NotReady
 from pi0_ros.policy.making import PolicySettings, make_policy
 from pi0_ros.policy.planner import Planner
+
+PAUSE_S = 0.005  # how soon a due plan is noticed
 
 
 class PolicyNode(ManagedNode):
@@ -32,7 +34,7 @@ class PolicyNode(ManagedNode):
         super().__init__("policy_node", **options)
         self._settings = declare(self, PolicyParameters)
         self._planning_lock = threading.Lock()  # a policy is called from one thread at a time
-        self._thread: PlanningThread | None = None
+        self._thread: WorkerThread | None = None
         self._streams: list[Any] = []  # everything that cleanup destroys
 
     def configure(self) -> None:
@@ -72,7 +74,7 @@ class PolicyNode(ManagedNode):
     def activate(self) -> None:
         """Start planning."""
         self._planner.forget()
-        self._thread = PlanningThread(self._plan, self._fail)
+        self._thread = WorkerThread("planning", with_pauses(PAUSE_S, self._plan), self._fail)
 
     def deactivate(self) -> None:
         """Stop planning; the executor then runs out of chunks and holds."""

@@ -21,10 +21,10 @@ from pi0_ros.bridge.stamps import to_time
 from pi0_ros.bridge.trajectories import decode_trajectory
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
-from pi0_ros.nodes.camera_thread import CameraThread
+from pi0_ros.nodes.camera_streams import CameraStreams
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import SimParameters, declare
-from pi0_ros.nodes.periodic_thread import PeriodicThread
+from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
 from pi0_ros.simulation.cell import Cell
 from pi0_ros.simulation.controllers import Rejected
 
@@ -39,8 +39,8 @@ class SimRobotNode(ManagedNode):
         super().__init__("sim_robot_node", **options)
         self._settings = declare(self, SimParameters)
         self._lock = threading.Lock()  # guards the cell: callbacks and cameras against the loop
-        self._thread: PeriodicThread | None = None
-        self._cameras: CameraThread | None = None
+        self._thread: WorkerThread | None = None
+        self._cameras: CameraStreams | None = None
         self._streams: list[Any] = []
 
     def configure(self) -> None:
@@ -67,9 +67,10 @@ class SimRobotNode(ManagedNode):
         self._every_state = max(1, round(rate_hz / p.joint_state_rate_hz))
         self._every_marker = max(1, round(rate_hz / MARKER_RATE_HZ))
         period_s = 1 / rate_hz / (p.clock_speed if p.publish_clock else 1.0)
-        self._cameras = CameraThread(self, self._embodiment, self._cell.robot.model, p,
+        self._cameras = CameraStreams(self, self._embodiment, self._cell.robot.model, p,
                                      self._configuration, self._fail)  # fmt: skip
-        self._thread = PeriodicThread(period_s, self._step, self._fail)
+        loop = on_deadlines(period_s, self._step)
+        self._thread = WorkerThread("physics", loop, self._fail)
 
     def deactivate(self) -> None:
         """Stop the physics and the cameras."""

@@ -1,11 +1,10 @@
-"""The thread that renders and publishes the simulated cameras."""
+"""The streams of the simulated cameras, rendered in a thread of their own."""
 
 from __future__ import annotations
 
 import threading
 import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from pi0_ros.bridge.stamps import to_time
 from pi0_ros.embodiment.spec import Camera, Embodiment
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.parameters import SimParameters
+from pi0_ros.nodes.worker_thread import WorkerThread
 from pi0_ros.simulation.cameras import SimCameras
 from pi0_ros.simulation.scene import OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG
 
@@ -37,12 +37,17 @@ class Shot:
     due_ns: int = 0
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height [px]."""
+        return self.camera.width, self.camera.height
+
+    @property
     def is_watched(self) -> bool:
         """Whether anybody subscribes to its images."""
         return bool(self.raw.get_subscription_count() or self.compressed.get_subscription_count())
 
 
-class CameraThread:
+class CameraStreams:
     """Renders each camera at its rate while somebody watches it.
 
     Args:
@@ -66,35 +71,34 @@ class CameraThread:
         """Make the publishers and start the thread."""
         self._model = model
         self._configuration = configuration
-        self._failed = failed
         rate_hz = parameters.camera_rate_hz
         cameras = [
             c.model_copy(update={"rate_hz": rate_hz or c.rate_hz}) for c in embodiment.cameras
         ]
-        self._size = (cameras[0].width, cameras[0].height)
         if parameters.overview_rate_hz:
-            cameras.append(_overview(*self._size, parameters.overview_rate_hz))
+            first = cameras[0]
+            cameras.append(_overview(first.width, first.height, parameters.overview_rate_hz))
         self._shots = [_shot(node, camera) for camera in cameras]
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
-        self._thread.start()
+        self._thread = WorkerThread("cameras", self._run, failed)
 
     def stop(self) -> None:
-        """End the thread after the frame that is being rendered."""
-        self._stopping.set()
-        self._thread.join()
+        """End the thread after the frame that is being rendered, and drop the publishers."""
+        self._thread.stop()
+        for shot in self._shots:
+            for publisher in (shot.raw, shot.compressed, shot.info):
+                publisher.destroy()
 
-    def _run(self) -> None:
-        try:
-            cameras = SimCameras(self._model, *self._size)
-            while not self._stopping.is_set():
-                if not self._render_due(cameras):
-                    time.sleep(POLL_S)
-            cameras.close()
-        except Exception:
-            self._failed(traceback.format_exc())
+    def _run(self, stopping: threading.Event) -> None:
+        """Render until stopped; a GL context belongs to the thread that makes it."""
+        sizes = {shot.size for shot in self._shots}
+        renderers = {size: SimCameras(self._model, *size) for size in sizes}
+        while not stopping.is_set():
+            if not self._render_due(renderers):
+                time.sleep(POLL_S)
+        for renderer in renderers.values():
+            renderer.close()
 
-    def _render_due(self, cameras: SimCameras) -> bool:
+    def _render_due(self, renderers: Mapping[tuple[int, int], SimCameras]) -> bool:
         """Render what is due, all cameras from one configuration; False where nothing was."""
         now_ns, qpos = self._configuration()
         due = [
@@ -106,9 +110,10 @@ class CameraThread:
             shot.due_ns = (now_ns // period_ns + 1) * period_ns
         if not watched:
             return False
-        cameras.place(qpos)
+        for size in {shot.size for shot in watched}:
+            renderers[size].place(qpos)
         for shot in watched:
-            _publish(shot, cameras.image(shot.camera.name), now_ns)
+            _publish(shot, renderers[shot.size].image(shot.camera.name), now_ns)
         return True
 
 
