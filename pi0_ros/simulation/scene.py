@@ -14,10 +14,10 @@ BLOCK_MASS_KG = 0.05
 OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG = "overview", 39.0
 DRAWN_GROUP = 1  # visual geoms of a URDF; collision geoms are in group 0
 
-# Servo stiffness per effort class [Nm/rad]: stiff enough that a UR5e at 1 rad/s lags about 5 ms,
-# as the real position servo does; the Robotiq's is soft so that it can hold a block.
-ARM_STIFFNESS = ((100.0, 1500.0), (0.0, 500.0))  # (least effort limit [Nm], stiffness)
-ARM_DAMPING, ARM_ARMATURE = 8.0, 0.1
+# Servos are critically damped. Stiffness per effort class [Nm/rad]: a joint of the arm lags about
+# 20 to 30 ms, as a real position servo does; the Robotiq's is soft so that it can hold a block.
+ARM_STIFFNESS = ((100.0, 8000.0), (0.0, 2000.0))  # (least effort limit [Nm], stiffness)
+ARM_DAMPING, ARM_ARMATURE = 1.0, 0.1
 GRIPPER_STIFFNESS, GRIPPER_DAMPING, GRIPPER_ARMATURE = 20.0, 0.3, 0.005
 
 
@@ -55,7 +55,10 @@ def _add_servos(spec: mujoco.MjSpec, embodiment: Embodiment) -> None:
             actuator = spec.add_actuator(
                 name=joint.name, target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT
             )
-            actuator.set_to_position(kp=stiffness if in_arm else GRIPPER_STIFFNESS)
+            if in_arm:
+                actuator.set_to_position(kp=stiffness, dampratio=1.0)
+            else:
+                actuator.set_to_position(kp=GRIPPER_STIFFNESS)
 
 
 def _add_table_and_blocks(spec: mujoco.MjSpec) -> None:

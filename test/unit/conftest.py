@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import pi0_ros.simulation  # noqa: F401  (chooses off-screen GL before anybody imports mujoco)
 from pi0_ros.embodiment.loading import load_embodiment, load_urdf
 from pi0_ros.embodiment.spec import Embodiment
 
