@@ -18,10 +18,11 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 import numpy as np
 import rclpy
+from pi0_msgs.msg import ActionChunk
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
 
 from pi0_ros.bridge.chunks import encode_chunk
@@ -60,7 +61,11 @@ class Peer:
         self.node = Node("peer")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._publishers: dict[str, Any] = {}
+        # Made before a node starts: loading a message type stops the whole process for a while.
+        self._publishers: dict[str, Any] = {
+            topic: self.node.create_publisher(kind, topic, qos.STATUS)
+            for topic, kind in (("joint_states", JointState), ("action_chunk", ActionChunk))
+        }
         self.heard: dict[str, list[Any]] = {}
 
     @property
