@@ -121,15 +121,18 @@ def plan(
 
 
 def shared_environment() -> dict[str, str]:
-    """Return what all processes need so that raw images arrive without loss.
+    """Return what all processes need so that images arrive without loss and loops keep time.
 
     Fast DDS's default shared-memory segment is smaller than one 640x480 image; fresh 1 MB buffers
-    cost 2 ms of page faults each unless malloc keeps them.
+    cost 2 ms of page faults each unless malloc keeps them; numpy's OpenBLAS would hand 6x6 systems
+    to a second thread that spins while it waits and starves the loops. (torch has its own threads:
+    parameter ``threads`` of policy_node.)
     """
     return {
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_directory() / "config" / "fastdds.xml"),
         "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+        "OPENBLAS_NUM_THREADS": "1",
     }
 
 

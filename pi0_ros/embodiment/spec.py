@@ -183,6 +183,13 @@ class Embodiment(_Spec):
         """Home pose, (D,) [rad or m]."""
         return np.array([joint.home for joint in self.joints])
 
+    @property
+    def streamed(self) -> np.ndarray:
+        """Which joints have a controller that takes one sample at a time, (D,) bool."""
+        windowed = [c.joints for c in self.controllers if c.type == "joint_trajectory"]
+        names = {joint for joints in windowed for joint in joints}
+        return np.array([name not in names for name in self.joint_names])
+
     def index(self, joint: str) -> int:
         """Return the place of one joint in the model's vector."""
         return self.joint_names.index(joint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -17,6 +16,7 @@ from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.measured import MeasuredPose
 from pi0_ros.execution.reasons import OK, Code, Reason
 from pi0_ros.execution.reference import JoinLimits, Reference, join
+from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.execution.tally import Tally
 
 
@@ -27,17 +27,6 @@ class State(IntEnum):
     HOLDING = 1
     EXECUTING = 2
     STOPPED = 3
-
-
-@dataclass(frozen=True)
-class ExecutorSettings:
-    """Times [ns] and thresholds of the executor."""
-
-    ramp_ns: int = 400_000_000  # from full speed to standing along the path, and back
-    fade_ns: int = 300_000_000  # least time in which a disagreement between chunks fades
-    fade_share: float = 0.5  # of velocity and acceleration limits that a fade may use
-    joint_state_age_ns: int = 200_000_000  # older joint states mean: hold
-    tracking_error: float = 0.2  # greatest |commanded - measured| [rad or m] before a hold
 
 
 class ChunkExecutor:
@@ -77,6 +66,9 @@ class ChunkExecutor:
         self._estop_pressed = False
         self._enabled = False
         self._anchored = False  # the horizon continues from where the robot stands
+        self._streamed = embodiment.streamed
+        self._served_ns = 0  # when the controllers were served for the last time
+        self._held: np.ndarray | None = None  # where they hold since time broke
         self._speed_scaling = 1.0
         self.reason = Reason(Code.NOT_ENABLED)
         self.tally = Tally()
@@ -172,6 +164,7 @@ class ChunkExecutor:
             self._clock.stand()
             return
         due = self._horizon.due(now_ns)
+        self._served_ns = now_ns
         for tick in range(due):
             self._step(now_ns)
             self.tally.ticked(self._velocity / self._limits.velocity, late=tick < due - 2)
@@ -187,7 +180,7 @@ class ChunkExecutor:
         """What the executor does."""
         if self._latch is not None:
             return State.STOPPED
-        if not self._enabled:
+        if not self._enabled and not self._anchored:
             return State.DISABLED
         return State.EXECUTING if self.reason == OK else State.HOLDING
 
@@ -250,8 +243,8 @@ class ChunkExecutor:
         return None if self._enabled else Reason(Code.NOT_ENABLED, "call ~/enable")
 
     # --- runs --------------------------------------------------------------------------------
-    # A run is commanded without a gap: it begins at the measured pose, standing, and ends where
-    # the robot stands, or where time broke.
+    # A run is commanded without a gap: it begins standing, at the measured pose or, after a stall,
+    # where the controllers were left, and ends where the robot stands, or where time broke.
 
     def _begin_run(self, now_ns: int) -> Reason | None:
         """Begin unless begun, or say why nothing is commanded."""
@@ -262,7 +255,8 @@ class ChunkExecutor:
             return silence
         self._horizon.restart(now_ns)
         self._clock.stand()
-        self._position = self._measured.position
+        held, self._held = self._held, None
+        self._position = self._measured.position if held is None else self._measured.near(held)
         self._velocity = np.zeros_like(self._position)
         self._anchored = True
         return None
@@ -271,7 +265,9 @@ class ChunkExecutor:
         due, lead = self._horizon.due(now_ns), self._horizon.lead_ticks
         if self._anchored and not -lead <= due <= lead + 1:  # above: the robot ran out of samples
             seconds = abs(due) * self._horizon.period_ns / 1e9
+            held = self._horizon.left_at(self._served_ns, self._streamed)
             self._release()
+            self._held = held if due > 0 else None
             self._fault = (
                 Reason(Code.STALLED, f"{seconds:.3f} s between two steps; waiting for a new chunk")
                 if due > 0
@@ -288,8 +284,7 @@ class ChunkExecutor:
         if self._anchored:  # a pose measured in motion is not where the next run can begin
             self._measured.lack("waiting for the pose in which the robot stands")
         self._anchored = False
-        self._reference = None
-        self._fault = None
+        self._reference = self._fault = self._held = None
 
     def _join(self, chunk: ActionChunk) -> None:
         slope = None  # standing: the clock starts the motion, whatever the chunk's slope

@@ -87,6 +87,18 @@ class CommittedHorizon:
             return None
         return np.asarray(self._positions[tick % self._size])
 
+    def left_at(self, served_ns: int, streamed: np.ndarray) -> np.ndarray:
+        """Return where controllers hold when no more samples come, (D,) [rad or m].
+
+        Args:
+            served_ns: When they were served for the last time [ns].
+            streamed: Joints whose controller gets one sample at a time, (D,) bool: they hold the
+                sample of that instant, the others the end of their window.
+        """
+        end = self._positions[(self._next - 1) % self._size]
+        last = self.position_at(served_ns)
+        return np.array(end if last is None else np.where(streamed, last, end))
+
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples from just before ``now_ns`` [ns] to the end of the horizon."""
         first = max(now_ns // self.period_ns - TICKS_BEHIND, self._first)

@@ -42,6 +42,11 @@ class MeasuredPose:
         """Forget the pose and remember why there is none."""
         self.position, self._missing = None, detail
 
+    def near(self, held: np.ndarray) -> np.ndarray:
+        """Return where a robot stands that was told to hold (D,): there, unless it is astray."""
+        assert self.position is not None
+        return self.position if self.why_astray(held) else held
+
     def why_unseen(self, now_ns: int) -> Reason | None:
         """Say why the pose does not tell where the robot is at ``now_ns`` [ns]."""
         if self.position is None:

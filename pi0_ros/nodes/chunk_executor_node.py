@@ -18,8 +18,9 @@ from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.vector import state_from_positions
-from pi0_ros.execution.executor import ChunkExecutor, ExecutorSettings
+from pi0_ros.execution.executor import ChunkExecutor
 from pi0_ros.execution.reasons import Code, Reason
+from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.command_outputs import CommandOutputs
 from pi0_ros.nodes.executor_reports import ExecutorReports

@@ -23,7 +23,7 @@ PROMPTS = (
     "left arm reach the blue block",
 )
 START_TIMEOUT_S = 60.0
-CAMERA_RATE_HZ = 15.0  # rendering on a CPU takes about 6 ms an image
+CAMERA_RATE_HZ = 10.0  # rendering on a CPU takes about 6 ms an image
 OVERVIEW_RATE_HZ = 10.0
 
 

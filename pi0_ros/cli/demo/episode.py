@@ -12,6 +12,7 @@ from pi0_msgs.msg import ActionChunk, ExecutorStatus, PolicyStatus
 from pi0_msgs.srv import SetPrompt
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -43,7 +44,6 @@ class EpisodeRecord:
     """What one episode left behind; instants are wall clock [ns] unless said."""
 
     prompt: str
-    timelines: dict[str, CommandTimeline]
     success: bool = False
     duration_s: float = 0.0
     distances: list[tuple[float, float]] = field(default_factory=list)  # (s, m)
@@ -51,6 +51,20 @@ class EpisodeRecord:
     chunks: list[tuple[int, Chunk]] = field(default_factory=list)  # (arrival, chunk)
     statuses: list[ExecutorStatus] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)  # JPEG
+    commands: list[tuple[str, bytes]] = field(default_factory=list)  # (controller, serialized)
+
+    def timelines(self, embodiment: Embodiment) -> dict[str, CommandTimeline]:
+        """Merge the commands of each trajectory controller, by its name."""
+        timelines = {
+            c.name: CommandTimeline(embodiment, c.joints)
+            for c in embodiment.controllers
+            if c.type == "joint_trajectory"
+        }
+        for controller, serialized in self.commands:
+            message = deserialize_message(serialized, JointTrajectory)
+            positions = np.array([point.positions for point in message.points])
+            timelines[controller].add(to_ns(message.header.stamp), positions)
+        return timelines
 
 
 class DemoClient:
@@ -94,6 +108,7 @@ class DemoClient:
                     controller.topic,
                     lambda message, name=controller.name: self._on_command(name, message),
                     qos.STATUS,
+                    raw=True,  # decoded after the episode: two cores have enough to do
                 )
 
     # --- what a user does --------------------------------------------------------------------
@@ -141,16 +156,11 @@ class DemoClient:
         """Reset the cell, give a prompt, and watch until the block is reached or time is over."""
         self.call(SetPrompt, "policy_node/set_prompt", prompt="")
         self.call(SetBool, "chunk_executor_node/enable", data=False)
+        self.wait_for("the end of all commands", self._is_silent, 5.0)
         self.call(Trigger, "sim_robot_node/reset")
-        self.call(Trigger, "chunk_executor_node/reset")
         self._state = None
         self.wait_for("joint_states", lambda: self._state is not None, 5.0)
-        timelines = {
-            c.name: CommandTimeline(self._embodiment, c.joints)
-            for c in self._embodiment.controllers
-            if c.type == "joint_trajectory"
-        }
-        record = self.record = EpisodeRecord(prompt, timelines)
+        record = self.record = EpisodeRecord(prompt)
         self.call(SetBool, "chunk_executor_node/enable", data=True)
         self.call(SetPrompt, "policy_node/set_prompt", prompt=prompt)
         started, reached_at, shown = time.monotonic(), None, 0.0
@@ -174,6 +184,10 @@ class DemoClient:
         instruction = parse_instruction(prompt, self._embodiment.arms)
         tool = self._tools[instruction.arm].position(self._state)
         return float(np.linalg.norm(tool - reach_goal(self._blocks[instruction.color])))
+
+    def _is_silent(self) -> bool:
+        status = self.executor_status
+        return status is not None and status.state == ExecutorStatus.DISABLED
 
     # --- what comes back ---------------------------------------------------------------------
 
@@ -202,7 +216,6 @@ class DemoClient:
         if self.record:
             self.record.frames.append(bytes(message.data))
 
-    def _on_command(self, controller: str, message: JointTrajectory) -> None:
+    def _on_command(self, controller: str, message: bytes) -> None:
         if self.record:
-            positions = np.array([list(point.positions) for point in message.points])
-            self.record.timelines[controller].add(to_ns(message.header.stamp), positions)
+            self.record.commands.append((controller, message))

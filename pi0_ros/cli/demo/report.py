@@ -12,11 +12,13 @@ import matplotlib as mpl
 import numpy as np
 
 from pi0_ros.cli.demo.episode import EpisodeRecord
+from pi0_ros.cli.demo.timeline import CommandTimeline
 from pi0_ros.embodiment.spec import Embodiment
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
+Timelines = dict[str, CommandTimeline]
 VIDEO_RATE_HZ = 10
 SHEET_COLUMNS = 5
 
@@ -29,19 +31,22 @@ def write_report(
     Returns:
         The content of ``report.json``.
     """
-    report = numbers(embodiment, records, policy)
+    timelines = [record.timelines(embodiment) for record in records]
+    report = numbers(embodiment, records, timelines, policy)
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     frames = [[_decode(jpeg) for jpeg in record.frames] for record in records]
     _write_video(out / "demo.mp4", records, frames)
     _write_contact_sheet(out / "contact_sheet.png", records, frames)
-    _plot_joints(out / "joints.png", records)
-    _plot_seams(out / "seams.png", records)
+    _plot_joints(out / "joints.png", records, timelines)
+    _plot_seams(out / "seams.png", records, timelines)
     return report
 
 
-def numbers(embodiment: Embodiment, records: list[EpisodeRecord], policy: str) -> dict[str, Any]:
+def numbers(
+    embodiment: Embodiment, records: list[EpisodeRecord], timelines: list[Timelines], policy: str
+) -> dict[str, Any]:
     """Summarise the episodes: steps, violations and latencies over all, success for each."""
-    episodes = [_episode_numbers(record) for record in records]
+    episodes = [_episode_numbers(*pair) for pair in zip(records, timelines, strict=True)]
     latencies = [chunk.inference_ns / 1e6 for record in records for _, chunk in record.chunks]
     ages = [(at - chunk.start_ns) / 1e6 for record in records for at, chunk in record.chunks]
     velocities = [joint.velocity for joint in embodiment.joints if joint.gripper is None]
@@ -61,8 +66,8 @@ def numbers(embodiment: Embodiment, records: list[EpisodeRecord], policy: str) -
     }
 
 
-def _episode_numbers(record: EpisodeRecord) -> dict[str, Any]:
-    timelines = record.timelines.values()
+def _episode_numbers(record: EpisodeRecord, by_name: Timelines) -> dict[str, Any]:
+    timelines = by_name.values()
     violations = [timeline.violations() for timeline in timelines]
     held = sum(status.reason != "ok" for status in record.statuses)
     return {
@@ -136,11 +141,11 @@ def _write_contact_sheet(
         cv2.imwrite(str(path), np.vstack(rows))
 
 
-def _plot_joints(path: Path, records: list[EpisodeRecord]) -> None:
+def _plot_joints(path: Path, records: list[EpisodeRecord], timelines: list[Timelines]) -> None:
     """Plot the commanded positions of each episode's arms, joins of chunks as lines."""
     figure, axes = plt.subplots(len(records), 2, figsize=(12, 3 * len(records)), squeeze=False)
-    for row, record in zip(axes, records, strict=True):
-        for axis, (name, timeline) in zip(row, record.timelines.items(), strict=False):
+    for row, record, by_name in zip(axes, records, timelines, strict=True):
+        for axis, (name, timeline) in zip(row, by_name.items(), strict=True):
             seconds, positions = timeline.seconds_and_positions()
             axis.plot(seconds, positions)
             axis.set_title(f"{name.split('_')[0]} arm: {record.prompt}", fontsize=9)
@@ -152,11 +157,11 @@ def _plot_joints(path: Path, records: list[EpisodeRecord]) -> None:
     plt.close(figure)
 
 
-def _plot_seams(path: Path, records: list[EpisodeRecord]) -> None:
+def _plot_seams(path: Path, records: list[EpisodeRecord], timelines: list[Timelines]) -> None:
     """Plot the step between consecutive commands: a jump at a join would stand out."""
     figure, axes = plt.subplots(len(records), 1, figsize=(12, 2.4 * len(records)), squeeze=False)
-    for (axis,), record in zip(axes, records, strict=True):
-        for name, timeline in record.timelines.items():
+    for (axis,), record, by_name in zip(axes, records, timelines, strict=True):
+        for name, timeline in by_name.items():
             seconds, positions = timeline.seconds_and_positions()
             steps = np.abs(np.diff(positions, axis=0)).max(axis=1) * 1000
             axis.plot(seconds[1:], steps, label=name.split("_")[0])

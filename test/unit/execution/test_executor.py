@@ -464,16 +464,26 @@ def test_a_run_can_begin_beyond_a_position_limit_and_comes_back_slowly(make_driv
 
 
 @pytest.mark.parametrize(("pause", "runs"), [(50, 1), (60, 2), (5000, 2)])
-def test_a_pause_beyond_the_lead_begins_a_new_run_at_the_measured_pose(moving, pause, runs):
+def test_a_pause_beyond_the_lead_begins_a_new_run_where_the_last_was_left(moving, pause, runs):
     # Samples reach 40 ms ahead: 50 ms later the next one follows without a gap.
     moving.now_ns += pause * MS
     moving.core.advance(moving.now_ns)
     moving.record()
     moving.run(20)
-    assert len(moving.runs) == runs  # `record` checks that it begins now, at the pose
+    assert len(moving.runs) == runs  # `record` checks that it begins now, and where
     assert moving.code == ("ok" if runs == 1 else "stalled")
     if runs == 2:
         assert moving.core.reason.detail.endswith("s between two steps; waiting for a new chunk")
+
+
+def test_a_robot_that_went_astray_in_a_pause_goes_on_from_where_it_is(moving):
+    moving.now_ns += 60 * MS
+    moving.core.advance(moving.now_ns)
+    moving.record()
+    moving.pose = np.array([1.0, 0.9])  # more than the tracking error from where it was left
+    moving.tick()
+    assert moving.code == "stalled"
+    assert moving.at(moving.now_ms).tolist() == [1.0, 0.9]
 
 
 def test_after_a_pause_a_pose_measured_before_it_is_not_used(moving):

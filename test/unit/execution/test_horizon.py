@@ -106,3 +106,13 @@ def test_the_horizon_stands_when_every_sample_from_now_on_does(horizon):
         horizon.commit(np.zeros(1), np.array([velocity]))
     assert not horizon.stands(1020)  # two ticks behind now, it moved
     assert horizon.stands(1030)
+
+
+def test_controllers_are_left_at_the_end_of_their_window_or_at_their_last_sample():
+    horizon = CommittedHorizon(PERIOD, 40, 2)
+    horizon.restart(1000)
+    for i in range(5):
+        horizon.commit(np.array([float(i), float(i)]), np.zeros(2))
+    streamed = np.array([False, True])
+    assert horizon.left_at(1010, streamed).tolist() == [4, 1]
+    assert horizon.left_at(5000, streamed).tolist() == [4, 4]  # served after the end
