@@ -201,12 +201,15 @@ def test_stop_ends_the_commands_until_reset(peer, executing):
     peer.until(reason_is(executing, "no_chunk"), peer.publish_pose)
 
 
-def test_the_emergency_stop_latches(peer, executing):
+def test_the_emergency_stop_latches_until_it_is_released_and_reset(peer, executing):
     peer.publish("estop", Bool(data=True), qos.LATCHED)
     peer.until(lambda: executing[-1].state == State.STOPPED, peer.publish_pose)
     assert executing[-1].reason == "estop"
+    refused = peer.call(Trigger, "chunk_executor_node/reset")
+    assert not refused.success
+    assert "release it" in refused.message
     peer.publish("estop", Bool(data=False), qos.LATCHED)
-    peer.call(Trigger, "chunk_executor_node/reset")
+    peer.until(lambda: peer.call(Trigger, "chunk_executor_node/reset").success, peer.publish_pose)
     peer.until(reason_is(executing, "no_chunk"), peer.publish_pose)
 
 
