@@ -97,6 +97,9 @@ class PolicyParameters(CommonParameters):
     dtype: str = parameter("float32", "of the network", choices=("float32", "bfloat16"))
     steps: int = parameter(10, "Euler steps of a network's sampler", low=1, high=1000)
     seed: int = parameter(0, "of a network's noise", low=0, high=2**31 - 1)
+    niceness: int = parameter(
+        10, "yield the CPU to control loops: 0 (none) to 19 (most), as nice(1)", low=0, high=19
+    )
     threads: int = parameter(1, "of torch on the CPU; the loops need cores too", low=1, high=256)
 
 

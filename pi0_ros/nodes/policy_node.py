@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import Any
@@ -40,6 +41,7 @@ class PolicyNode(ManagedNode):
     def configure(self) -> None:
         """Load the robot and the policy, warm it up, subscribe."""
         p = self._settings
+        os.setpriority(os.PRIO_PROCESS, 0, p.niceness)  # threads started from now on inherit it
         self._embodiment = load_embodiment(p.embodiment)
         policy = make_policy(
             PolicySettings(p.policy, p.checkpoint, p.device, p.dtype, p.steps, p.seed, p.threads),

@@ -22,12 +22,18 @@ Json = Annotated[Path | None, typer.Option("--json", help="file that also gets t
 def executor(
     embodiment: Robot = "ur5e_bimanual",
     seconds: Annotated[float, typer.Option(help="how long [s]", min=1.0)] = 30.0,
+    policy: Annotated[
+        str, typer.Option(help="pi0: plans all the time, with random weights; or scripted")
+    ] = "pi0",
+    param: Annotated[
+        list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
+    ] = None,
     json_file: Json = None,
 ) -> None:
-    """Time the executor's loop in its own process, beside a π0 that plans all the time."""
+    """Time the executor's loop in its own process, beside a policy that plans."""
     from pi0_ros.cli.bench.executor import bench_executor
 
-    _show("executor", bench_executor(embodiment, seconds), json_file)
+    _show("executor", bench_executor(embodiment, seconds, policy, param or []), json_file)
 
 
 @app.command(epilog="Example: pi0 bench cameras --no-profile")

@@ -25,12 +25,16 @@ PROMPT = "left arm reach the red block"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def bench_executor(embodiment: str, seconds: float) -> dict[str, Any]:
-    """Run the whole stack with a π0 of random weights planning continuously.
+def bench_executor(
+    embodiment: str, seconds: float, policy: str, params: list[str]
+) -> dict[str, Any]:
+    """Run the whole stack and record the instant of every tick.
 
     Args:
         embodiment: Name of the robot.
         seconds: How long the loop is measured [s].
+        policy: ``pi0`` plans all the time, with random weights; ``scripted`` as in the demo.
+        params: Further parameters, ``node.name=value``.
 
     Returns:
         Rate [Hz], percentiles of ``|dt - period|`` [ms], late ticks, CPU share [%].
@@ -39,13 +43,17 @@ def bench_executor(embodiment: str, seconds: float) -> dict[str, Any]:
     isolate_domain()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, log = Path(folder) / "random", Path(folder) / "ticks.npy"
-        write_random_checkpoint(checkpoint, robot, seed=0)
-        arguments = [
-            embodiment, "--policy", "pi0", "--checkpoint", str(checkpoint), "--prompt", PROMPT,
-            "--param", "policy_node.execute=1",
-            "--param", f"sim_robot_node.camera_rate_hz={CAMERA_RATE_HZ}",
-            "--param", f"chunk_executor_node.timing_log={log}",
-        ]  # fmt: skip
+        settings = [
+            f"sim_robot_node.camera_rate_hz={CAMERA_RATE_HZ}",
+            f"chunk_executor_node.timing_log={log}",
+        ]
+        arguments = [embodiment, "--policy", policy, "--prompt", PROMPT]
+        if policy == "pi0":
+            write_random_checkpoint(checkpoint, robot, seed=0)
+            arguments += ["--checkpoint", str(checkpoint)]
+            settings.append("policy_node.execute=1")
+        for setting in [*settings, *params]:
+            arguments += ["--param", setting]
         with Stack(arguments, Path(folder) / "log.txt") as stack:
             cpu_share = _watch(stack, seconds)
         return {**_timing(np.load(log), robot.command.period_ns), "cpu_percent": cpu_share}
