@@ -34,6 +34,7 @@ $(STAMP_VENV): requirements/system.py
 	$(PYTHON) requirements/system.py
 	rm -rf $(VENV) build install log
 	$(PYTHON) -m venv $(if $(filter wheels,$(ROS)),,--system-site-packages) $(VENV)
+	$(IN_VENV) -m pip install --quiet pip==25.3 # the one of Ubuntu 22.04 tries versions for minutes
 	touch $@
 
 $(STAMP_PACKAGES): $(STAMP_VENV) requirements/build.txt requirements/runtime.txt requirements/dev.txt \

@@ -36,18 +36,17 @@ def executing(peer, start, status):
     return status
 
 
-def play(peer, status, goal=None):
-    """Publish one chunk until it is played; where this process stalled, again."""
+def play(peer, status, goal=None, until=lambda status: status.state == State.EXECUTING):
+    """Publish one chunk and wait; where this process stalled meanwhile, publish it again."""
+
+    def go_on():
+        peer.publish_pose()
+        if status[-1].reason == "stalled":
+            peer.publish_chunk(peer.chunk(goal))
+
     peer.until(lambda: status and status[-1].reason in {"no_chunk", "stalled"}, peer.publish_pose)
     peer.publish_chunk(peer.chunk(goal))
-    peer.until(
-        lambda: status[-1].state == State.EXECUTING,
-        lambda: (
-            peer.publish_pose(),
-            status[-1].reason == "stalled" and peer.publish_chunk(peer.chunk(goal)),
-        ),
-        every_s=0.05,
-    )
+    peer.until(lambda: until(status[-1]), go_on, every_s=0.05)
 
 
 def reason_is(status, code):
@@ -95,8 +94,7 @@ def test_a_chunk_reaches_each_controller_as_its_yaml_says(peer, start, status, r
     trajectories = peer.listen(JointTrajectory, LEFT)
     gripper = peer.listen(Float64MultiArray, GRIPPER)
     start(ChunkExecutorNode, enable_on_activate=True, tracking_error=1.0)
-    play(peer, status, goal)
-    peer.until(reason_is(status, "chunk_exhausted"), peer.publish_pose)
+    play(peer, status, goal, until=lambda status: status.reason == "chunk_exhausted")
     assert trajectories[-1].joint_names == list(robot.controllers[0].joints)
     assert np.allclose(trajectories[-1].points[-1].positions, goal[:6], atol=1e-6)
     # The gripper is streamed: its value of this instant follows once the horizon has passed.
