@@ -19,6 +19,8 @@ from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.execution.tally import Tally
 
+LEFT_FOR_NS = 1_000_000_000  # after a longer stall somebody else may have moved the robot
+
 
 class State(IntEnum):
     """What the executor does; the numbers of pi0_msgs/ExecutorStatus."""
@@ -267,7 +269,8 @@ class ChunkExecutor:
             seconds = abs(due) * self._horizon.period_ns / 1e9
             held = self._horizon.left_at(self._served_ns, self._streamed)
             self._release()
-            self._held = held if due > 0 else None
+            is_fresh = 0 < due * self._horizon.period_ns < LEFT_FOR_NS
+            self._held = held if is_fresh else None
             self._fault = (
                 Reason(Code.STALLED, f"{seconds:.3f} s between two steps; waiting for a new chunk")
                 if due > 0

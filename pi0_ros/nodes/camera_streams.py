@@ -18,6 +18,7 @@ from pi0_ros.bridge.images import encode_compressed, encode_image, pinhole_info
 from pi0_ros.bridge.stamps import to_time
 from pi0_ros.embodiment.spec import Camera, Embodiment
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.parameters import SimParameters
 from pi0_ros.nodes.worker_thread import WorkerThread
 from pi0_ros.simulation.cameras import SimCameras
@@ -69,6 +70,7 @@ class CameraStreams:
         failed: Callable[[str], None],
     ) -> None:
         """Make the publishers and start the thread."""
+        self._node = node
         self._model = model
         self._configuration = configuration
         rate_hz = parameters.camera_rate_hz
@@ -85,8 +87,7 @@ class CameraStreams:
         """End the thread after the frame that is being rendered, and drop the publishers."""
         self._thread.stop()
         for shot in self._shots:
-            for publisher in (shot.raw, shot.compressed, shot.info):
-                publisher.destroy()
+            dispose(self._node, [shot.raw, shot.compressed, shot.info])
 
     def _run(self, stopping: threading.Event) -> None:
         """Render until stopped; a GL context belongs to the thread that makes it."""

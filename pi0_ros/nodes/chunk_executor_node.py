@@ -20,9 +20,9 @@ from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.vector import state_from_positions
 from pi0_ros.execution.executor import ChunkExecutor
 from pi0_ros.execution.reasons import Code, Reason
-from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.command_outputs import CommandOutputs
+from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.executor_reports import ExecutorReports
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
@@ -37,6 +37,7 @@ class ChunkExecutorNode(ManagedNode):
         super().__init__("chunk_executor_node", **options)
         self._settings = declare(self, ExecutorParameters)
         self._lock = threading.Lock()  # guards the core: callbacks against the loop
+        self._is_estop_pressed = False
         self._thread: WorkerThread | None = None
         self._streams: list[Any] = []
 
@@ -44,19 +45,9 @@ class ChunkExecutorNode(ManagedNode):
         """Load the robot and make all streams."""
         p = self._settings
         self._embodiment = load_embodiment(p.embodiment)
-        self._core = self._make_core()
+        self._core = ChunkExecutor(self._embodiment, self._settings.executor)
         self._outputs = CommandOutputs(self, self._embodiment, p.command_echo_hz, dry_run=p.dry_run)
         self._subscribe()
-
-    def _make_core(self) -> ChunkExecutor:
-        p = self._settings
-        settings = ExecutorSettings(
-            ramp_ns=round(1e6 * p.ramp_ms),
-            fade_ns=round(1e6 * p.fade_ms),
-            joint_state_age_ns=round(1e6 * p.joint_state_age_ms),
-            tracking_error=p.tracking_error,
-        )
-        return ChunkExecutor(self._embodiment, settings)
 
     def _subscribe(self) -> None:
         subscribe, serve = self.create_subscription, self.create_service
@@ -64,7 +55,9 @@ class ChunkExecutorNode(ManagedNode):
             subscribe(ActionChunk, "action_chunk", self._on_chunk, qos.CHUNKS),
             subscribe(JointState, "joint_states", self._on_joint_states, qos.JOINT_STATES),
             subscribe(Float64, "speed_scaling", self._on_speed_scaling, qos.STATUS),
+            # Twice: the one gets what was latched before, the other matches any publisher.
             subscribe(Bool, "estop", self._on_estop, qos.LATCHED),
+            subscribe(Bool, "estop", self._on_estop, qos.STATUS),
             serve(SetBool, "~/enable", self._on_enable),
             serve(Trigger, "~/stop", self._on_stop),
             serve(Trigger, "~/reset", self._on_reset),
@@ -74,7 +67,8 @@ class ChunkExecutorNode(ManagedNode):
     def activate(self) -> None:
         """Start the loop."""
         with self._lock:
-            self._core = self._make_core()
+            self._core = ChunkExecutor(self._embodiment, self._settings.executor)
+            self._core.estop(self._is_estop_pressed)
             self._core.enable(self._settings.enable_on_activate)
         self._reports = ExecutorReports(self, self._core, self._lock)
         self._instants_ns: list[int] = []
@@ -94,11 +88,8 @@ class ChunkExecutorNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Drop the streams."""
-        for stream in self._streams:
-            stream.destroy()
+        dispose(self, self._streams)
         self._streams.clear()
-
-    # --- the loop ----------------------------------------------------------------------------
 
     def _step(self) -> None:
         """Do one tick: commit samples, serve the controllers that are due, say what changed."""
@@ -117,8 +108,6 @@ class ChunkExecutorNode(ManagedNode):
         """End the process: a controller with a watchdog then stops, others hold their last."""
         self.get_logger().fatal(f"the loop ended: {error}")
         self.failure = error
-
-    # --- callbacks ---------------------------------------------------------------------------
 
     def _on_chunk(self, message: ActionChunk) -> None:
         with self._lock:
@@ -147,6 +136,7 @@ class ChunkExecutorNode(ManagedNode):
 
     def _on_estop(self, message: Bool) -> None:
         with self._lock:
+            self._is_estop_pressed = message.data
             self._core.estop(message.data)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

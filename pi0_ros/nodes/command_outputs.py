@@ -13,6 +13,7 @@ from pi0_ros.bridge.joint_states import joint_state
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.disposal import dispose
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class CommandOutputs:
     ) -> None:
         """Make the publishers; in a dry run the controllers get none."""
         rate_hz = embodiment.command.rate_hz
+        self._node = node
         self._names = embodiment.joint_names
         self._echo = node.create_publisher(JointState, "~/command", qos.COMMANDS)
         self._echo_every = max(1, round(rate_hz / echo_hz))
@@ -59,6 +61,4 @@ class CommandOutputs:
 
     def destroy(self) -> None:
         """Drop the publishers."""
-        self._echo.destroy()
-        for output in self._outputs:
-            output.publisher.destroy()
+        dispose(self._node, [self._echo, *(output.publisher for output in self._outputs)])

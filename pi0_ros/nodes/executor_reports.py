@@ -13,6 +13,7 @@ from pi0_ros.bridge.status import diagnostics, executor_status, is_problem
 from pi0_ros.execution.executor import ChunkExecutor, State
 from pi0_ros.execution.reasons import Code
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.disposal import dispose
 
 STATUS_PERIOD_S = 0.1
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -58,8 +59,7 @@ class ExecutorReports:
 
     def destroy(self) -> None:
         """Stop reporting."""
-        self._status.destroy()
-        self._diagnostics.destroy()
+        dispose(self._node, [self._status, self._diagnostics])
 
     def _publish_status(self, now_ns: int) -> None:
         with self._lock:

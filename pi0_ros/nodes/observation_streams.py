@@ -16,6 +16,7 @@ from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.disposal import dispose
 from pi0_ros.observation.assembler import Freshness, ObservationAssembler
 from pi0_ros.observation.observation import NotReady, Observation
 
@@ -40,6 +41,7 @@ class ObservationStreams:
         self, node: Node, embodiment: Embodiment, freshness: Freshness, transport: str
     ) -> None:
         """Subscribe."""
+        self._node = node
         self._lock = threading.Lock()
         self._assembler = ObservationAssembler(embodiment, freshness)
         self.received: Counter[str] = Counter()
@@ -66,8 +68,7 @@ class ObservationStreams:
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
-            subscription.destroy()
+        dispose(self._node, self._subscriptions)
 
     def _on_image(self, camera: str, decode: Decode, message: Any) -> None:
         self.received[camera] += 1

@@ -10,6 +10,7 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.node import Node
 
 from pi0_ros.embodiment.errors import unknown_name
+from pi0_ros.execution.settings import ExecutorSettings
 
 Parameters = TypeVar("Parameters")
 
@@ -128,6 +129,16 @@ class ExecutorParameters(CommonParameters):
     )
     command_echo_hz: float = parameter(50.0, "rate of ~/command [Hz]", low=1.0, high=500.0)
     timing_log: str = parameter("", "file that gets the instant of every tick as .npy; empty: none")
+
+    @property
+    def executor(self) -> ExecutorSettings:
+        """What the executor's core takes of them."""
+        return ExecutorSettings(
+            ramp_ns=round(1e6 * self.ramp_ms),
+            fade_ns=round(1e6 * self.fade_ms),
+            joint_state_age_ns=round(1e6 * self.joint_state_age_ms),
+            tracking_error=self.tracking_error,
+        )
 
 
 @dataclass(frozen=True)

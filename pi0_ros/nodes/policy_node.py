@@ -13,6 +13,7 @@ from pi0_msgs.srv import GetActionChunk, SetPrompt
 from pi0_ros.bridge.chunks import encode_chunk
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.observation_streams import ObservationStreams
 from pi0_ros.nodes.parameters import PolicyParameters, declare
@@ -21,8 +22,9 @@ from pi0_ros.nodes.run_task import RunTaskServer
 from pi0_ros.nodes.worker_thread import WorkerThread, with_pauses
 from pi0_ros.observation.assembler import Freshness
 from pi0_ros.observation.observation import NotReady
-from pi0_ros.policy.making import PolicySettings, make_policy
+from pi0_ros.policy.making import make_policy
 from pi0_ros.policy.planner import Planner
+from pi0_ros.policy.settings import PolicySettings
 
 PAUSE_S = 0.005  # how soon a due plan is noticed
 
@@ -87,8 +89,7 @@ class PolicyNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Drop the streams and the policy."""
-        for stream in self._streams:
-            stream.destroy()
+        dispose(self, self._streams)
         self._streams.clear()
 
     def _plan(self) -> None:

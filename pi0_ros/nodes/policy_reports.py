@@ -12,6 +12,7 @@ from pi0_ros.bridge.stamps import to_duration, to_time
 from pi0_ros.bridge.status import diagnostics
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.clocks import STEADY
+from pi0_ros.nodes.disposal import dispose
 from pi0_ros.policy.planner import Planner
 
 PERIOD_S = 1.0
@@ -47,8 +48,7 @@ class PolicyReports:
 
     def destroy(self) -> None:
         """Stop reporting."""
-        for stream in (self._timer, self._status, self._diagnostics):
-            stream.destroy()
+        dispose(self._node, [self._timer, self._status, self._diagnostics])
 
     @property
     def failure(self) -> str | None:

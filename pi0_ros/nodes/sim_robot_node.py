@@ -22,6 +22,7 @@ from pi0_ros.bridge.trajectories import decode_trajectory
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.camera_streams import CameraStreams
+from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import SimParameters, declare
 from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
@@ -53,6 +54,7 @@ class SimRobotNode(ManagedNode):
         self._markers = self.create_publisher(MarkerArray, "~/blocks", qos.LATCHED)
         self._clock_out = self.create_publisher(Clock, "/clock", 10) if p.publish_clock else None
         self._streams = [
+            *filter(None, (self._states, self._estop, self._markers, self._clock_out)),
             *self._subscribe_controllers(),
             self.create_service(Trigger, "~/reset", self._on_reset),
             self.create_service(SetBool, "~/estop", self._on_estop),
@@ -83,8 +85,7 @@ class SimRobotNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Drop the streams."""
-        for stream in self._streams:
-            stream.destroy()
+        dispose(self, self._streams)
         self._streams.clear()
 
     # --- the loop ----------------------------------------------------------------------------

@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.loading import load_urdf
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.policy.protocol import Policy
 from pi0_ros.policy.scripted import ScriptedPolicy
-
-POLICIES = ("scripted", "pi0")
-
-
-@dataclass(frozen=True)
-class PolicySettings:
-    """What a user chooses about a policy.
-
-    Attributes:
-        policy: One of ``POLICIES``.
-        checkpoint: Directory of the weights; empty where the policy has none.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        dtype: ``float32`` or ``bfloat16``.
-        steps: Euler steps of the sampler.
-        seed: Of the sampler's noise.
-        threads: Of torch on the CPU.
-    """
-
-    policy: str
-    checkpoint: str = ""
-    device: str = "auto"
-    dtype: str = "float32"
-    steps: int = 10
-    seed: int = 0
-    threads: int = 1
+from pi0_ros.policy.settings import POLICIES, PolicySettings
 
 
 def make_policy(settings: PolicySettings, embodiment: Embodiment) -> Policy:

@@ -14,8 +14,8 @@ from pi0_ros.embodiment.vector import padded, to_model, to_ros
 from pi0_ros.execution.chunk import ActionChunk, ActionKind
 from pi0_ros.observation.observation import Observation
 from pi0_ros.policy.checkpoint import load_checkpoint
-from pi0_ros.policy.making import PolicySettings
 from pi0_ros.policy.protocol import CannotPlan
+from pi0_ros.policy.settings import PolicySettings
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

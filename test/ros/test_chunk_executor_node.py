@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from pi0_msgs.msg import ExecutorStatus
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64, Float64MultiArray
@@ -199,14 +201,31 @@ def test_stop_ends_the_commands_until_reset(peer, executing):
     peer.until(reason_is(executing, "no_chunk"), peer.publish_pose)
 
 
-def test_the_emergency_stop_latches_until_it_is_released_and_reset(peer, executing):
+def press(peer, profile):
+    peer.publish("estop", Bool(data=True), profile)
+    peer.publish_pose()
+
+
+def test_an_emergency_stop_pressed_before_activation_counts(peer, start, status):
     peer.publish("estop", Bool(data=True), qos.LATCHED)
-    peer.until(lambda: executing[-1].state == State.STOPPED, peer.publish_pose)
+    start(ChunkExecutorNode, enable_on_activate=True)
+    peer.until(reason_is(status, "estop"), peer.publish_pose)
+    change = "chunk_executor_node/change_state"
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        assert peer.call(ChangeState, change, transition=Transition(id=transition)).success
+    status.clear()
+    peer.until(reason_is(status, "estop"), peer.publish_pose)
+
+
+@pytest.mark.parametrize("profile", [qos.LATCHED, qos.STATUS], ids=["latched", "volatile"])
+def test_the_emergency_stop_latches_until_it_is_released_and_reset(peer, executing, profile):
+    peer.publish("estop", Bool(data=False), profile)
+    peer.until(lambda: executing[-1].state == State.STOPPED, lambda: press(peer, profile))
     assert executing[-1].reason == "estop"
     refused = peer.call(Trigger, "chunk_executor_node/reset")
     assert not refused.success
     assert "release it" in refused.message
-    peer.publish("estop", Bool(data=False), qos.LATCHED)
+    peer.publish("estop", Bool(data=False), profile)
     peer.until(lambda: peer.call(Trigger, "chunk_executor_node/reset").success, peer.publish_pose)
     peer.until(reason_is(executing, "no_chunk"), peer.publish_pose)
 

@@ -10,7 +10,7 @@ import pytest
 
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk, ActionKind
-from pi0_ros.execution.executor import ChunkExecutor
+from pi0_ros.execution.executor import LEFT_FOR_NS, ChunkExecutor
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.settings import ExecutorSettings
 
@@ -133,8 +133,10 @@ class Drive:
             self.pose = window.at(self.now_ns)[0]
 
     def begins_rightly(self, start: np.ndarray) -> bool:
-        """A run begins at the measured pose; after a stall, where the last one was left."""
+        """A run begins at the measured pose; after a short stall, where the last one was left."""
         if self.code == "stalled" and self.runs:
+            if self.now_ns - max(self.runs[-1]) * TICK > LEFT_FOR_NS:
+                return bool((start == self.seen).all())
             left = self.runs[-1][max(self.runs[-1])]
             return bool((start == left).all() or np.abs(left - self.seen).max() > TRACKING_ERROR)
         return bool((start == self.seen).all())

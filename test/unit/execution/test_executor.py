@@ -463,7 +463,7 @@ def test_a_run_can_begin_beyond_a_position_limit_and_comes_back_slowly(make_driv
 # --- broken time ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pause", "runs"), [(50, 1), (60, 2), (5000, 2)])
+@pytest.mark.parametrize(("pause", "runs"), [(50, 1), (60, 2), (500, 2)])
 def test_a_pause_beyond_the_lead_begins_a_new_run_where_the_last_was_left(moving, pause, runs):
     # Samples reach 40 ms ahead: 50 ms later the next one follows without a gap.
     moving.now_ns += pause * MS
@@ -484,6 +484,15 @@ def test_a_robot_that_went_astray_in_a_pause_goes_on_from_where_it_is(moving):
     moving.tick()
     assert moving.code == "stalled"
     assert moving.at(moving.now_ms).tolist() == [1.0, 0.9]
+
+
+def test_after_a_long_pause_it_goes_on_from_where_the_robot_is(moving):
+    moving.now_ns += 5000 * MS
+    moving.core.advance(moving.now_ns)
+    moving.record()
+    moving.pose = np.array([0.2, 0.1])  # near where it was left, yet somebody moved it
+    moving.tick()
+    assert moving.at(moving.now_ms).tolist() == [0.2, 0.1]
 
 
 def test_after_a_pause_a_pose_measured_before_it_is_not_used(moving):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.policy.making import PolicySettings, make_policy
+from pi0_ros.policy.making import make_policy
+from pi0_ros.policy.settings import PolicySettings
 
 
 def refusal(settings: PolicySettings, embodiment: Embodiment) -> str:

@@ -10,9 +10,9 @@ import torch
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.model import weights
 from pi0_ros.observation.observation import Observation
-from pi0_ros.policy.making import PolicySettings
 from pi0_ros.policy.pi0 import Pi0Policy, _image
 from pi0_ros.policy.protocol import CannotPlan
+from pi0_ros.policy.settings import PolicySettings
 
 
 def make(folder: Path, embodiment: Embodiment, seed: int = 0) -> Pi0Policy:
