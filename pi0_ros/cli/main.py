@@ -20,6 +20,7 @@ app = typer.Typer(
     name="pi0",
     help="Run the π0 vision-language-action model on ROS 2 robots.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # rich's own would swallow units such as [s]
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench, name="bench")

@@ -12,7 +12,11 @@ from rich.table import Table
 
 from pi0_ros.cli.bench.machine import machine
 
-app = typer.Typer(help="Measure this installation on this machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure this installation on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
 
 Robot = Annotated[str, typer.Option(help="whose rates and cameras are used")]
 Json = Annotated[Path | None, typer.Option("--json", help="file that also gets the numbers")]

@@ -33,6 +33,7 @@ from pi0_ros.policy.instruction import parse_instruction
 from pi0_ros.simulation.task import REACHED_FOR_S, REACHED_M, reach_goal
 
 SERVICE_TIMEOUT_S = 30.0
+FRESH_FRAMES = 3  # of the overview camera, after which every other camera has sent one, too
 
 
 class DemoError(RuntimeError):
@@ -88,6 +89,7 @@ class DemoClient:
         }
         self._blocks: dict[str, np.ndarray] = {}
         self._state: np.ndarray | None = None
+        self._frames_after_ns = self._fresh_frames = 0
         self.executor_status: ExecutorStatus | None = None
         self.policy_status: PolicyStatus | None = None
         self.record: EpisodeRecord | None = None
@@ -158,8 +160,7 @@ class DemoClient:
         self.call(SetBool, "chunk_executor_node/enable", data=False)
         self.wait_for("the end of all commands", self._is_silent, 5.0)
         self.call(Trigger, "sim_robot_node/reset")
-        self._state = None
-        self.wait_for("joint_states", lambda: self._state is not None, 5.0)
+        self._wait_for_fresh_views()
         record = self.record = EpisodeRecord(prompt)
         self.call(SetBool, "chunk_executor_node/enable", data=True)
         self.call(SetPrompt, "policy_node/set_prompt", prompt=prompt)
@@ -185,6 +186,18 @@ class DemoClient:
         tool = self._tools[instruction.arm].position(self._state)
         return float(np.linalg.norm(tool - reach_goal(self._blocks[instruction.color])))
 
+    def _wait_for_fresh_views(self) -> None:
+        """Let all that the policy sees be from after a reset, so that no plan starts before it."""
+        self._state, self._frames_after_ns, self._fresh_frames = None, self._now_ns(), 0
+        self.wait_for(
+            "joint_states and images",
+            lambda: self._state is not None and self._fresh_frames >= FRESH_FRAMES,
+            5.0,
+        )
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
     def _is_silent(self) -> bool:
         status = self.executor_status
         return status is not None and status.state == ExecutorStatus.DISABLED
@@ -201,8 +214,7 @@ class DemoClient:
 
     def _on_chunk(self, message: ActionChunk) -> None:
         if self.record and message.prompt == self.record.prompt:
-            arrival_ns = int(self._node.get_clock().now().nanoseconds)
-            self.record.chunks.append((arrival_ns, decode_chunk(message)))
+            self.record.chunks.append((self._now_ns(), decode_chunk(message)))
 
     def _on_policy_status(self, message: PolicyStatus) -> None:
         self.policy_status = message
@@ -213,8 +225,10 @@ class DemoClient:
             self.record.statuses.append(message)
 
     def _on_frame(self, message: CompressedImage) -> None:
-        if self.record:
-            self.record.frames.append(bytes(message.data))
+        if to_ns(message.header.stamp) > self._frames_after_ns:
+            self._fresh_frames += 1
+            if self.record:
+                self.record.frames.append(bytes(message.data))
 
     def _on_command(self, controller: str, message: bytes) -> None:
         if self.record:
