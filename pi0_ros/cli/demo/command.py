@@ -78,7 +78,7 @@ def _episode(client: DemoClient, console: Console, prompt: str, timeout_s: float
 
 
 def live_line(client: DemoClient, record: EpisodeRecord) -> Text:
-    """Return one line: prompt, time, chunk age, latency, executor's state, distance."""
+    """Return one line: prompt, time, distance, executor's state, chunk age, planning latency."""
     executor, policy = client.executor_status, client.policy_status
     elapsed, distance = record.distances[-1] if record.distances else (0.0, float("inf"))
     age = to_ns(executor.chunk_age) / 1e9 if executor else 0.0
@@ -87,8 +87,8 @@ def live_line(client: DemoClient, record: EpisodeRecord) -> Text:
     reason = "" if executor is None or executor.reason == "ok" else f" ({executor.reason})"
     mark = " reached" if record.success else ""
     return Text(
-        f"     {record.prompt:30} {elapsed:4.1f} s, chunk {age:.2f} s old, plan {latency:.0f} ms, "
-        f"{state}{reason}, {distance * 1000:.0f} mm{mark}",
+        f"  {record.prompt:30} {elapsed:4.1f} s {distance * 1000:3.0f} mm{mark}, {state}{reason}, "
+        f"chunk {age:.2f} s, plan {latency:.0f} ms",
         overflow="ellipsis",
         no_wrap=True,
     )
