@@ -103,6 +103,17 @@ def test_the_launch_file_shares_the_environment_of_pi0_up():
     assert environment == plan("ur5e_bimanual").environment
 
 
+def test_rviz_comes_with_the_robots_description_when_asked_for():
+    context, actions = described(launch_rviz="true")
+    nodes = {node.node_package: node for node in actions if isinstance(node, Node)}
+    assert {"robot_state_publisher", "rviz2"} <= set(nodes)
+    publisher = nodes["robot_state_publisher"]
+    publisher._perform_substitutions(context)
+    urdf = evaluated_parameters(publisher)["robot_description"]
+    assert urdf.startswith("<?xml")
+    assert "left_tool_point" in urdf
+
+
 def test_every_launch_argument_has_a_description():
     source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
     declared = source.get_launch_description(LaunchContext()).get_launch_arguments()
