@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pi0_ros.embodiment.errors import unknown_name
 
-CAMERA_SLOTS = ("base_0_rgb", "left_wrist_0_rgb", "right_wrist_0_rgb")
-
 Unit = Literal["rad", "m"]
 CameraSlot = Literal["base_0_rgb", "left_wrist_0_rgb", "right_wrist_0_rgb"]
 ControllerType = Literal["joint_trajectory", "forward_position"]
