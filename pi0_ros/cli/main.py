@@ -74,7 +74,8 @@ def demo(
 ) -> None:
     """Run three prompted episodes in simulation through real ROS topics and report them.
 
-    Exit code 1 if an episode fails. Uses a ROS domain of its own, so that no real robot hears it.
+    Exit code 1 if an episode fails or a command breaks a limit. Uses a ROS domain of its own, 88 or
+    PI0_DOMAIN_ID, so that no real robot hears it.
     """
     from pi0_ros.cli.demo.command import run_demo
 

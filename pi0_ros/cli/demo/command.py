@@ -31,7 +31,7 @@ def run_demo(policy: str, checkpoint: str, out: Path, seed: int, timeout_s: floa
     """Run the demo.
 
     Returns:
-        Exit code: 0 if every episode succeeded, 1 otherwise.
+        Exit code: 0 if every episode succeeded and no command broke a limit, 1 otherwise.
     """
     out.mkdir(parents=True, exist_ok=True)
     isolate_domain()
@@ -64,7 +64,8 @@ def run_demo(policy: str, checkpoint: str, out: Path, seed: int, timeout_s: floa
     report = write_report(out, embodiment, records, policy)
     for name in ("commands_per_s", "largest_step_rad", "limit_violations", "latency_ms"):
         console.print(f"     {name}: {report[name]}")
-    return 0 if all(record.success for record in records) else 1
+    is_good = all(record.success for record in records) and not report["limit_violations"]
+    return 0 if is_good else 1
 
 
 def _episode(client: DemoClient, console: Console, prompt: str, timeout_s: float) -> EpisodeRecord:

@@ -79,6 +79,10 @@ def _episode_numbers(record: EpisodeRecord, by_name: Timelines) -> dict[str, Any
         "commands_per_s": sum(t.messages for t in timelines) / max(record.duration_s, 1e-9),
         "largest_step_rad": max(t.largest_step() for t in timelines),
         "largest_replacement_rad": max(t.largest_replacement for t in timelines),
+        # Of all joints, grippers included, by the executor's own count since it was activated.
+        "largest_velocity_ratio": max(
+            (s.largest_velocity_ratio for s in record.statuses), default=0
+        ),
         "limit_violations": {key: sum(v[key] for v in violations) for key in violations[0]},
         "gaps": sum(len(t.runs()) - 1 for t in timelines),
         "limits_touched": sorted({n for s in record.statuses for n in s.limits_touched}),
