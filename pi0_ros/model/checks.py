@@ -15,7 +15,10 @@ from pi0_ros.model.config import Pi0Config
 
 
 def check_images(
-    config: Pi0Config, batch: int, images: Mapping[str, Tensor], image_masks: Mapping[str, Tensor]
+    config: Pi0Config,
+    batch: int,
+    images: Mapping[str, Tensor],
+    image_masks: Mapping[str, Tensor] | None,
 ) -> None:
     """Check cameras and their masks.
 
@@ -33,7 +36,7 @@ def check_images(
             raise ValueError(
                 f"camera '{name}' is unknown; the model has {list(config.cameras)}. {hint}"
             )
-    if set(images) != set(image_masks):
+    if image_masks is not None and set(images) != set(image_masks):
         raise ValueError(
             f"images has {sorted(images)} but image_masks has {sorted(image_masks)}; "
             "give one mask per image."
@@ -41,13 +44,13 @@ def check_images(
     for name, image in images.items():
         _check_shape(f"image '{name}'", image, (batch, 3, size, size), "Resize it first.")
         _check_floating(f"image '{name}'", image, "Convert uint8 pixels by x / 127.5 - 1.")
-        mask = image_masks[name]
+    for name, mask in (image_masks or {}).items():
         _check_shape(f"mask of image '{name}'", mask, (batch,), "Give one flag per image.")
         _check_bool(f"mask of image '{name}'", mask)
 
 
-def check_tokens(config: Pi0Config, tokens: Tensor, token_mask: Tensor) -> None:
-    """Check the prompt's ids (B, L) and their mask.
+def check_tokens(config: Pi0Config, tokens: Tensor, token_mask: Tensor | None) -> None:
+    """Check the prompt's ids (B, L) and their mask, None where all are real.
 
     Raises:
         ValueError: A shape or type is wrong, or the prompt is longer than the model's.
@@ -61,6 +64,8 @@ def check_tokens(config: Pi0Config, tokens: Tensor, token_mask: Tensor) -> None:
         raise ValueError(
             f"tokens is {tokens.dtype}; allowed are torch.int64 and torch.int32. Convert the ids."
         )
+    if token_mask is None:
+        return
     _check_shape("token_mask", token_mask, tuple(tokens.shape), "Give one flag per token.")
     _check_bool("token_mask", token_mask)
 
@@ -87,13 +92,35 @@ def check_actions(config: Pi0Config, batch: int, name: str, actions: Tensor) -> 
     _check_floating(name, actions, "Convert it to float32.")
 
 
-def check_time(batch: int, time: Tensor) -> None:
-    """Check flow times (B,).
+def check_committed(config: Pi0Config, batch: int, committed: Tensor | None) -> None:
+    """Check committed actions (B, d, A), None where there are none.
+
+    Raises:
+        ValueError: The shape or type is wrong, or nothing is left to sample.
+    """
+    if committed is None:
+        return
+    shape, horizon, width = tuple(committed.shape), config.horizon, config.action_dim
+    if len(shape) != 3 or (shape[0], shape[2]) != (batch, width) or not 1 <= shape[1] < horizon:
+        raise ValueError(
+            f"committed has shape {shape}; the model needs ({batch}, 1 to {horizon - 1}, {width}). "
+            "Pad the actions, and leave some to sample."
+        )
+    _check_floating("committed", committed, "Convert it to float32.")
+
+
+def check_time(config: Pi0Config, batch: int, time: Tensor) -> None:
+    """Check flow times, (B,) or (B, H).
 
     Raises:
         ValueError: The shape or type is wrong.
     """
-    _check_shape("time", time, (batch,), "Give one flow time per sample.")
+    per_action = (batch, config.horizon)
+    if tuple(time.shape) not in ((batch,), per_action):
+        raise ValueError(
+            f"time has shape {tuple(time.shape)}; the model needs {(batch,)} or {per_action}. "
+            "Give one flow time per sample, or one per action."
+        )
     _check_floating("time", time, "Convert it to float32.")
 
 

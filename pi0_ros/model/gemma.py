@@ -2,8 +2,8 @@
 
 π0 is described as two experts under one joint attention. Its mask lets no prefix token (images,
 prompt) see a suffix token (state, actions), so the same numbers come from two passes: the VLM
-runs over the prefix and hands over each layer's keys and values, and the action expert runs over
-the suffix and attends to both. Training and sampling share this path.
+runs over the prefix and leaves each layer's keys and values, and the action expert runs over the
+suffix and attends to both. Training and sampling share this path.
 
 Source: arXiv 2410.24164, section IV and appendix B.
 """
@@ -16,52 +16,55 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pi0_ros.model.attention import attend
 from pi0_ros.model.config import ExpertConfig, Pi0Config
+from pi0_ros.model.memory import KeysValues, Memory
 
 # B batch, M tokens asking, N tokens seen, W width, H query heads, K key heads, D head size
 EPSILON = 1e-6
 ROTARY_BASE = 10000.0
 
-KeysValues = tuple[Tensor, Tensor]
-"""Keys (after rotation) and values of one layer, each (B, K, N, D)."""
 Rotation = tuple[Tensor, Tensor]
-"""Cosine and sine of every token's angles, each (B, 1, N, D/2)."""
+"""Cosine of every token's angles and their signed sine, each (B, M, 1, D)."""
+Modulation = tuple[Tensor, Tensor, Tensor]
+"""Scale, shift and gate of one adaptive norm, each (B, 1 or M, W)."""
 
 
-def rotation(positions: Tensor, head_dim: int) -> Rotation:
+def rotation(positions: Tensor, head_dim: int, dtype: torch.dtype) -> Rotation:
     """Compute the rotary embedding's angles once for all layers.
 
     Args:
-        positions: Positions of the tokens, (B, N).
+        positions: Positions of the tokens, (B, M).
         head_dim: Channels of one head, D.
+        dtype: Type of the attention.
 
     Returns:
-        Cosine and sine, each (B, 1, N, D/2) float32.
+        Cosine, and sine with the sign that `rotate` needs, each (B, M, 1, D).
     """
     exponent = torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim
-    angle = positions[..., None].float() / ROTARY_BASE**exponent  # (B, N, D/2)
-    return angle.cos()[:, None], angle.sin()[:, None]
+    angle = positions[..., None, None].float() / ROTARY_BASE**exponent  # (B, M, 1, D/2)
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([cos, cos], -1).to(dtype), torch.cat([-sin, sin], -1).to(dtype)
 
 
 def rotate(x: Tensor, by: Rotation) -> Tensor:
-    """Rotate channel k against channel k + D/2; (B, H, N, D) to (B, H, N, D)."""
+    """Rotate channel k against channel k + D/2; (B, M, H, D) to (B, M, H, D)."""
     cos, sin = by
-    first, second = x.float().chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.addcmul(x * cos, torch.cat([second, first], -1), sin)
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm whose stored weight is the scale minus one."""
+    """Root-mean-square norm; checkpoints store its scale minus one."""
 
     def __init__(self, width: int) -> None:
         """Create the scale of `width` channels."""
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(width))
+        self.scale = nn.Parameter(torch.empty(width))
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Normalise (B, N, W); there is no gate, and a condition is not looked at."""
-        scale = 1.0 + self.weight.float()
-        return F.rms_norm(x.float(), scale.shape, scale, EPSILON).to(x.dtype), None
+    def forward(self, x: Tensor, by: Modulation | None = None) -> Tensor:
+        """Normalise (B, M, W); there is no modulation to follow."""
+        return F.rms_norm(x, self.scale.shape, self.scale, EPSILON)
 
 
 class AdaptiveRMSNorm(nn.Module):
@@ -72,97 +75,92 @@ class AdaptiveRMSNorm(nn.Module):
         super().__init__()
         self.dense = nn.Linear(width, 3 * width)
 
-    def forward(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Normalise (B, N, W) under a condition (B, W); also return the gate (B, 1, W)."""
-        assert condition is not None, "an adaptive norm needs a condition"
-        scale, shift, gate = self.dense(condition)[:, None].float().chunk(3, dim=-1)
+    def modulation(self, condition: Tensor, dtype: torch.dtype) -> Modulation:
+        """Say how a condition (B, 1 or M, W) modulates tokens of a type, whatever they are."""
+        scale, shift, gate = self.dense(condition.to(self.dense.weight.dtype)).chunk(3, dim=-1)
+        return 1.0 + scale.float(), shift.float(), gate.to(dtype)
+
+    def forward(self, x: Tensor, by: Modulation | None) -> Tensor:
+        """Normalise (B, M, W) by a modulation; its gate is for the caller."""
+        assert by is not None, "an adaptive norm needs a modulation"
         normed = F.rms_norm(x.float(), x.shape[-1:], eps=EPSILON)
-        return (normed * (1.0 + scale) + shift).to(x.dtype), gate.to(x.dtype)
+        return torch.addcmul(by[1], normed, by[0]).to(x.dtype)
 
 
 class Attention(nn.Module):
-    """Multi-query attention with rotary positions."""
+    """Multi-query attention with rotary positions; query, key and value are one projection."""
 
     def __init__(self, width: int, config: Pi0Config) -> None:
-        """Create the four projections of an expert of `width` channels."""
+        """Create both projections of an expert of `width` channels."""
         super().__init__()
-        self.head_dim = config.head_dim
-        self.groups = config.heads // config.kv_heads
-        self.query = nn.Linear(width, config.heads * config.head_dim, bias=False)
-        self.key = nn.Linear(width, config.kv_heads * config.head_dim, bias=False)
-        self.value = nn.Linear(width, config.kv_heads * config.head_dim, bias=False)
+        self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
+        rows = (config.heads + 2 * config.kv_heads) * config.head_dim
+        self.qkv = nn.Linear(width, rows, bias=False)
         self.out = nn.Linear(config.heads * config.head_dim, width, bias=False)
 
+    def project(self, x: Tensor, turn: Rotation) -> tuple[Tensor, KeysValues]:
+        """Turn tokens (B, M, W) into queries (B, H, M, D) and their own keys and values."""
+        mixed = self.qkv(x).view(*x.shape[:2], -1, self.head_dim)  # (B, M, H + 2 K, D)
+        turned = rotate(mixed[:, :, : self.heads + self.kv_heads], turn)
+        own = turned[:, :, self.heads :], mixed[:, :, self.heads + self.kv_heads :]
+        return turned[:, :, : self.heads].transpose(1, 2), _by_head(own)
+
     def keys_values(self, x: Tensor, turn: Rotation) -> KeysValues:
-        """Offer tokens (B, N, W) to others as keys and values."""
-        return rotate(self._split(self.key(x)), turn), self._split(self.value(x))
-
-    def forward(self, x: Tensor, seen: KeysValues, mask: Tensor, turn: Rotation) -> Tensor:
-        """Let tokens (B, M, W) look at what is `seen` under a mask (B, 1, M, N)."""
-        q = rotate(self._split(self.query(x)), turn)
-        k, v = (self._share(part) for part in seen)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x.transpose(1, 2).flatten(2)  # (B, H, M, D) -> (B, M, H D)
-        out: Tensor = self.out(x)
-        return out
-
-    def _split(self, x: Tensor) -> Tensor:
-        x = x.view(*x.shape[:2], -1, self.head_dim)  # (B, N, H D) -> (B, N, H, D)
-        return x.transpose(1, 2)
-
-    def _share(self, x: Tensor) -> Tensor:
-        x = x[:, :, None].expand(-1, -1, self.groups, -1, -1)  # (B, K, N, D) -> (B, K, H/K, N, D)
-        return x.flatten(1, 2)  # (B, H, N, D), without a copy where K = 1
+        """Turn tokens (B, M, W) into keys and values only."""
+        rows = self.qkv.weight[self.heads * self.head_dim :]
+        mixed = F.linear(x, rows).view(*x.shape[:2], -1, self.head_dim)  # (B, M, 2 K, D)
+        own = rotate(mixed[:, :, : self.kv_heads], turn), mixed[:, :, self.kv_heads :]
+        return _by_head(own)
 
 
 class MLP(nn.Module):
-    """Gated MLP: one projection, through a GELU, scales the other."""
+    """Gated MLP: one half of the first projection, through a GELU, scales the other."""
 
     def __init__(self, config: ExpertConfig) -> None:
-        """Create the three projections."""
+        """Create both projections."""
         super().__init__()
-        self.gate = nn.Linear(config.width, config.mlp, bias=False)
-        self.up = nn.Linear(config.width, config.mlp, bias=False)
+        self.gate_up = nn.Linear(config.width, 2 * config.mlp, bias=False)
         self.down = nn.Linear(config.mlp, config.width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform each token by itself; (B, M, W) to (B, M, W)."""
-        out: Tensor = self.down(F.gelu(self.gate(x), approximate="tanh") * self.up(x))
-        return out
+    def hidden(self, x: Tensor) -> Tensor:
+        """Transform each token by itself up to the last projection."""
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        hidden: Tensor = F.gelu(gate, approximate="tanh") * up
+        return hidden
 
 
 class Block(nn.Module):
     """One pre-norm layer of an expert."""
 
-    def __init__(self, sizes: ExpertConfig, config: Pi0Config, adaptive: bool) -> None:
+    def __init__(self, layer: int, sizes: ExpertConfig, config: Pi0Config, adaptive: bool) -> None:
         """Create both sub-layers and their norms."""
         super().__init__()
         norm = AdaptiveRMSNorm if adaptive else RMSNorm
+        self.layer = layer
         self.attention_norm = norm(sizes.width)
         self.attention = Attention(sizes.width, config)
         self.mlp_norm = norm(sizes.width)
         self.mlp = MLP(sizes)
 
-    def keys_values(self, x: Tensor, turn: Rotation) -> KeysValues:
-        """Offer tokens to others without computing their own next state."""
-        own: KeysValues = self.attention.keys_values(self.attention_norm(x)[0], turn)
-        return own
-
     def forward(
         self,
         x: Tensor,
-        mask: Tensor,
+        memory: Memory,
+        mask: Tensor | None,
         turn: Rotation,
-        past: KeysValues | None = None,
-        condition: Tensor | None = None,
-    ) -> tuple[Tensor, KeysValues]:
-        """Run one layer over (B, M, W); also return its own keys and values."""
-        h, gate = self.attention_norm(x, condition)
-        own = self.attention.keys_values(h, turn)
-        seen = own if past is None else _concatenate(past, own)
-        x = _add(x, self.attention(h, seen, mask, turn), gate)
-        h, gate = self.mlp_norm(x, condition)
-        return _add(x, self.mlp(h), gate), own
+        by: tuple[Modulation, Modulation] | None = None,
+    ) -> Tensor:
+        """Run one layer over (B, M, W)."""
+        first, second = by if by is not None else (None, None)
+        queries, own = self.attention.project(self.attention_norm(x, first), turn)
+        looked = attend(queries, *memory.extend(self.layer, own), mask)
+        x = _added(x, looked, self.attention.out.weight, first)
+        hidden = self.mlp.hidden(self.mlp_norm(x, second))
+        return _added(x, hidden, self.mlp.down.weight, second)
+
+    def remember(self, x: Tensor, memory: Memory, turn: Rotation) -> None:
+        """Leave keys and values without computing the tokens' next state."""
+        memory.extend(self.layer, self.attention.keys_values(self.attention_norm(x), turn))
 
 
 class Gemma(nn.Module):
@@ -171,58 +169,66 @@ class Gemma(nn.Module):
     def __init__(self, sizes: ExpertConfig, config: Pi0Config, adaptive: bool = False) -> None:
         """Create the expert with its own widths and the model's shared head sizes."""
         super().__init__()
-        self.blocks = nn.ModuleList(Block(sizes, config, adaptive) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(
+            Block(layer, sizes, config, adaptive) for layer in range(config.depth)
+        )
         self.norm = (AdaptiveRMSNorm if adaptive else RMSNorm)(sizes.width)
 
-    def keys_values(self, x: Tensor, mask: Tensor, turn: Rotation) -> tuple[KeysValues, ...]:
+    def remember(self, x: Tensor, memory: Memory, mask: Tensor | None, turn: Rotation) -> None:
         """Run over tokens only for what later tokens will see of them.
 
         Args:
             x: Tokens, (B, N, W).
-            mask: Added to the logits, (B, 1, N, N).
+            memory: Where each layer leaves its keys and values.
+            mask: Added to the logits, (B, 1, N, N); None where every token sees every other.
             turn: Rotation of the tokens' positions.
-
-        Returns:
-            Keys and values of each layer.
         """
-        layers: list[KeysValues] = []
         for block in self.blocks[:-1]:
-            x, own = block(x, mask, turn)
-            layers.append(own)
+            x = block(x, memory, mask, turn)
         # Nobody reads the last layer's output, so its attention and MLP are not computed.
         last = self.blocks[-1]
         assert isinstance(last, Block)
-        return (*layers, last.keys_values(x, turn))
+        last.remember(x, memory, turn)
+
+    def modulations(self, condition: Tensor) -> list[Modulation]:
+        """List how a condition (B, 1 or M, W) modulates each norm, in the order of use."""
+        norms = [module for module in self.modules() if isinstance(module, AdaptiveRMSNorm)]
+        dtype = self.get_parameter("blocks.0.mlp.down.weight").dtype
+        return [norm.modulation(condition, dtype) for norm in norms]
 
     def forward(
         self,
         x: Tensor,
-        mask: Tensor,
+        memory: Memory,
+        mask: Tensor | None,
         turn: Rotation,
-        past: Sequence[KeysValues] | None = None,
-        condition: Tensor | None = None,
+        by: Sequence[Modulation] | None = None,
     ) -> Tensor:
-        """Run over tokens that may also see `past` ones.
+        """Run over tokens that may also see earlier ones.
 
         Args:
             x: Tokens, (B, M, W).
-            mask: Added to the logits, (B, 1, M, N): columns are past tokens, then these.
+            memory: Keys and values of the earlier tokens; takes those of these.
+            mask: Added to the logits, (B, 1, 1 or M, N), earlier tokens first; None hides nothing.
             turn: Rotation of these tokens' positions.
-            past: Keys and values of each layer, if earlier tokens are seen.
-            condition: What adaptive norms follow, (B, W); plain norms ignore it.
+            by: What `modulations` returned; None where norms are plain.
 
         Returns:
             Tokens after the final norm, (B, M, W).
         """
         for layer, block in enumerate(self.blocks):
-            x, _ = block(x, mask, turn, past[layer] if past else None, condition)
-        out: Tensor = self.norm(x, condition)[0]
+            x = block(x, memory, mask, turn, by and (by[2 * layer], by[2 * layer + 1]))
+        out: Tensor = self.norm(x, by and by[-1])
         return out
 
 
-def _concatenate(past: KeysValues, own: KeysValues) -> KeysValues:
-    return torch.cat([past[0], own[0]], dim=2), torch.cat([past[1], own[1]], dim=2)
+def _by_head(own: KeysValues) -> KeysValues:
+    return own[0].transpose(1, 2), own[1].transpose(1, 2)  # each (B, M, K, D) -> (B, K, M, D)
 
 
-def _add(x: Tensor, update: Tensor, gate: Tensor | None) -> Tensor:
-    return x + (update if gate is None else update * gate)
+def _added(x: Tensor, update: Tensor, weight: Tensor, by: Modulation | None) -> Tensor:
+    """Project an update and add it to the residual stream, through the gate if there is one."""
+    if by is not None:
+        return torch.addcmul(x, F.linear(update, weight), by[2])
+    # One operation where a projection and a sum would be two.
+    return torch.addmm(x.flatten(0, 1), update.flatten(0, 1), weight.t()).view_as(x)

@@ -55,8 +55,8 @@ def _draw(model: Pi0, name: str, parameter: Tensor, generator: torch.Generator) 
         return position_pattern(side, parameter.shape[1]).to(device)
     if kind == "bias" or ".dense." in name:
         return torch.zeros(parameter.shape, device=device)
-    if parameter.dim() == 1:  # LayerNorm stores the scale, RMSNorm the scale minus one
-        return torch.full(parameter.shape, 1.0 if part == "vision" else 0.0, device=device)
+    if parameter.dim() == 1:
+        return torch.ones(parameter.shape, device=device)
     fan_in = parameter[0].numel()
     std = 1.0 / math.sqrt(fan_in)
     if ".attention.out." in name or ".mlp.down." in name:

@@ -14,6 +14,8 @@ from torch import Tensor
 from pi0_ros.model.config import Pi0Config
 
 PADDING = 0
+PALIGEMMA_PIECES = 257_152
+GEMMA_PIECES = 256_000  # Gemma's own file lacks places and segments; sentences get the same ids
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class PromptTokenizer:
         Raises:
             FileNotFoundError: The file is missing.
             ValueError: It is no sentencepiece file, has no beginning-of-sentence token, or has
-                more tokens than the model.
+                another number of tokens than the model.
         """
         file = Path(file)
         if not file.is_file():
@@ -58,11 +60,14 @@ class PromptTokenizer:
             raise ValueError(
                 f"{file} is not a sentencepiece model ({error}). Copy or download it again."
             ) from error
-        size = self._pieces.get_piece_size()
-        if size > config.vocab or self._pieces.bos_id() < 0:
+        size, bos = self._pieces.get_piece_size(), self._pieces.bos_id()
+        allowed = {config.vocab}
+        if config.vocab == PALIGEMMA_PIECES:
+            allowed.add(GEMMA_PIECES)
+        if size not in allowed or bos < 0:
             raise ValueError(
-                f"{file} has {size} tokens and beginning-of-sentence id {self._pieces.bos_id()}; "
-                f"the model has {config.vocab} tokens and needs an id of 0 or more. "
+                f"{file} has {size} tokens and beginning-of-sentence id {bos}; the model needs "
+                f"{' or '.join(map(str, sorted(allowed)))} tokens and an id of 0 or more. "
                 "Use the file that belongs to the checkpoint."
             )
         self._config = config

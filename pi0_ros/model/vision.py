@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pi0_ros.model.attention import attend
 from pi0_ros.model.config import VisionConfig
 
 # B images, S image size, P patches, W tower width, H heads, D = W / H, V width of the VLM
@@ -16,25 +17,18 @@ class Attention(nn.Module):
     """Multi-head attention in which every patch sees every patch."""
 
     def __init__(self, config: VisionConfig) -> None:
-        """Create the four projections."""
+        """Create both projections."""
         super().__init__()
         self.heads = config.heads
-        self.query = nn.Linear(config.width, config.width)
-        self.key = nn.Linear(config.width, config.width)
-        self.value = nn.Linear(config.width, config.width)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the patches of each image; (B, P, W) to (B, P, W)."""
-        q, k, v = (self._split(part(x)) for part in (self.query, self.key, self.value))
-        x = F.scaled_dot_product_attention(q, k, v)
-        x = x.transpose(1, 2).flatten(2)  # (B, H, P, D) -> (B, P, W)
-        out: Tensor = self.out(x)
+        mixed = self.qkv(x).view(*x.shape[:2], 3, self.heads, -1)  # (B, P, 3, H, D)
+        q, k, v = mixed.transpose(1, 3).unbind(2)  # each (B, H, P, D)
+        out: Tensor = self.out(attend(q, k, v))
         return out
-
-    def _split(self, x: Tensor) -> Tensor:
-        x = x.view(*x.shape[:2], self.heads, -1)  # (B, P, W) -> (B, P, H, D)
-        return x.transpose(1, 2)
 
 
 class MLP(nn.Module):

@@ -17,7 +17,7 @@ from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
 from pi0_ros.model.weights import load_openpi
 
-DATA = Path(__file__).parents[2] / "data" / "openpi"
+OPENPI = Path(__file__).parents[3] / "config" / "golden" / "openpi"
 
 torch.set_num_threads(1)
 
@@ -44,6 +44,11 @@ class Golden:
     def observation(self) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor]:
         prompt = self.inputs["tokenized_prompt"], self.inputs["tokenized_prompt_mask"]
         return self.images, self.image_masks, *prompt
+
+    @property
+    def named_observation(self) -> dict[str, object]:
+        names = ("images", "image_masks", "tokens", "token_mask")
+        return dict(zip(names, self.observation, strict=True))
 
 
 def golden_config(folder: Path) -> Pi0Config:
@@ -73,7 +78,7 @@ def golden_config(folder: Path) -> Pi0Config:
 
 
 def read_golden(variant: str) -> Golden:
-    folder = DATA / variant
+    folder = OPENPI if variant == "pi0" else OPENPI / variant
     config = golden_config(folder)
     return Golden(
         folder,
@@ -93,6 +98,11 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 @pytest.fixture(scope="session")
 def golden_pi0() -> Golden:
     return read_golden("pi0")
+
+
+@pytest.fixture(scope="session")
+def golden_pi05() -> Golden:
+    return read_golden("pi05")
 
 
 @pytest.fixture(scope="session")
@@ -120,8 +130,22 @@ def tiny(tiny_config: Pi0Config) -> Pi0:
 
 @pytest.fixture
 def tiny_pi05(tiny_config: Pi0Config) -> Pi0:
+    """The same as π0.5, with gates that are open."""
     config = replace(tiny_config, variant="pi05")
-    return initialise(Pi0(config), torch.Generator().manual_seed(0)).eval()
+    model = initialise(Pi0(config), torch.Generator().manual_seed(0)).eval()
+    for name, parameter in model.named_parameters():
+        if ".dense." in name:
+            parameter.data += 0.3 * torch.randn(
+                parameter.shape, generator=torch.Generator().manual_seed(1)
+            )
+    return model
+
+
+@pytest.fixture(params=["tiny", "tiny_pi05"])
+def model(request: pytest.FixtureRequest) -> Pi0:
+    """A random π0, then a random π0.5."""
+    built: Pi0 = request.getfixturevalue(request.param)
+    return built
 
 
 Inputs = dict[str, object]
@@ -129,7 +153,7 @@ Inputs = dict[str, object]
 
 @pytest.fixture
 def observe() -> Callable[..., Inputs]:
-    """Build keyword arguments of `Pi0.sample` for any model, less the noise."""
+    """Build keyword arguments of `Sampler.sample` for any model, less the noise."""
 
     def build(config: Pi0Config, batch: int = 2, seed: int = 1) -> Inputs:
         generator = torch.Generator().manual_seed(seed)

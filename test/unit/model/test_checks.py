@@ -3,10 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pi0_ros.model.realtime import Guidance
+from pi0_ros.model.sampler import Sampler
 
-def sample(model, observe, draw, **changes):
+
+def sample(model, observe, draw, steps=10, **changes):
     inputs = {**observe(model.config), "noise": draw(model.config), **changes}
-    return model.sample(**inputs)
+    return Sampler(model, steps).sample(**inputs)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,13 @@ def sample(model, observe, draw, **changes):
         ({"images": {}, "image_masks": {}}, "there are no images; give at least one of"),
         ({"image_masks": {}}, "give one mask per image"),
         ({"steps": 0}, "steps is 0"),
+        ({"committed": torch.zeros(2, 7, 5)}, r"committed has shape .* \(2, 1 to 6, 5\)"),
+        ({"committed": torch.zeros(2, 2, 4)}, "committed has shape"),
+        ({"committed": torch.zeros(2, 2, 5).long()}, "committed is torch.int64"),
+        (
+            {"guidance": Guidance(torch.zeros(2, 8, 5), 1, 4)},
+            "previous has 8 actions of 5; the model has 7 of 5",
+        ),
     ],
 )
 def test_a_wrong_input_is_named_with_what_is_needed(tiny, observe, draw, changes, message):
@@ -67,5 +77,7 @@ def test_the_loss_refuses_a_chunk_of_a_wrong_shape(tiny, observe, draw, name):
 
 def test_the_loss_refuses_a_single_time(tiny, observe, draw):
     inputs = {**observe(tiny.config), "actions": draw(tiny.config), "noise": draw(tiny.config)}
-    with pytest.raises(ValueError, match=r"time has shape \(\); the model needs \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"time has shape \(\); the model needs \(2,\) or \(2, 7\)"
+    ):
         tiny.loss(**inputs, time=torch.tensor(0.5))

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pi0_ros.model.flow import euler_times, interpolate, time_embedding, training_times
+from pi0_ros.model.flow import (
+    delayed,
+    euler_times,
+    interpolate,
+    mean_over_real,
+    time_embedding,
+    training_times,
+)
 
 
 def test_time_embeddings_are_those_of_openpi(golden):
@@ -65,3 +72,31 @@ def test_training_times_come_from_the_generator_alone():
     first = training_times(4, torch.Generator().manual_seed(3))
     assert torch.equal(first, training_times(4, torch.Generator().manual_seed(3)))
     assert not torch.equal(first, training_times(4, torch.Generator().manual_seed(4)))
+
+
+def test_exact_times_are_whole_parts_of_the_way():
+    assert euler_times(4, exact=True) == (1.0, 0.75, 0.5, 0.25)
+    # openpi's rounding shows from the third of ten steps on.
+    assert euler_times(10, exact=True)[2] == 0.8 != euler_times(10)[2]
+
+
+def test_a_time_per_action_mixes_each_by_itself():
+    actions, noise = torch.zeros(1, 2, 1), torch.full((1, 2, 1), 4.0)
+    x_t, _ = interpolate(actions, noise, torch.tensor([[0.0, 0.5]]))
+    assert x_t.flatten().tolist() == [0.0, 2.0]
+
+
+def test_the_loss_counts_only_what_was_recorded():
+    # One chunk of three actions of two dimensions; the second dimension is padding.
+    error = torch.tensor([[[1.0, 100.0], [3.0, 100.0], [50.0, 100.0]]])
+    assert mean_over_real(error).item() == pytest.approx(354 / 6)
+    assert mean_over_real(error, action_dims=1).item() == 18.0
+    ended = torch.tensor([[True, True, False]])
+    assert mean_over_real(error, action_dims=1, real=ended).item() == 2.0
+    assert mean_over_real(error, real=ended & False).item() == 0.0
+
+
+def test_committed_actions_are_clean_and_do_not_count():
+    time, free = delayed(torch.tensor([0.5, 0.9]), torch.tensor([0, 2]), 3)
+    torch.testing.assert_close(time, torch.tensor([[0.5, 0.5, 0.5], [0.0, 0.0, 0.9]]))
+    assert free.tolist() == [[True, True, True], [False, False, True]]

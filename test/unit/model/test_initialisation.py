@@ -8,6 +8,7 @@ import torch
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.initialisation import initialise, position_pattern
 from pi0_ros.model.pi0 import Pi0
+from pi0_ros.model.sampler import Sampler
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -35,7 +36,7 @@ def test_a_random_demo_model_is_finite_and_of_the_size_of_its_noise(observe, dra
     config = replace(Pi0Config.demo(), variant=variant)
     model = initialise(Pi0(config), seeded(0)).eval()
     inputs = observe(config, batch=4)
-    actions = model.sample(**inputs, noise=draw(config, batch=4))
+    actions = Sampler(model).sample(**inputs, noise=draw(config, batch=4))
     assert torch.isfinite(actions).all()
     assert 0.3 < actions.std() < 3
 
@@ -54,7 +55,7 @@ def test_tokens_enter_the_language_model_at_about_unit_size(observe):
 def test_matrices_that_write_to_the_residual_stream_are_smaller():
     model = initialise(Pi0(Pi0Config.demo()), seeded(0))
     block = model.vlm.blocks[0]  # width 128 into heads of 128 in all, three layers
-    assert block.attention.query.weight.std().item() == pytest.approx(128**-0.5, rel=0.03)
+    assert block.attention.qkv.weight.std().item() == pytest.approx(128**-0.5, rel=0.03)
     assert block.attention.out.weight.std().item() == pytest.approx((128 * 6) ** -0.5, rel=0.03)
     assert block.mlp.down.weight.std().item() == pytest.approx((256 * 6) ** -0.5, rel=0.03)
 

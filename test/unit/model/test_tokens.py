@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.tokens import PromptTokenizer, state_numbers
 
-DATA = Path(__file__).parents[2] / "data" / "openpi"
+DATA = Path(__file__).parents[3] / "config" / "golden" / "openpi" / "pipeline"
 PIECES = DATA / "tiny_sentencepiece.model"
-PROMPTS = json.loads((DATA / "prompts.json").read_text())["prompts"]
-GOLDEN = load_file(DATA / "prompts.safetensors")
-PI0, PI05 = Pi0Config.openpi(), Pi0Config.pi05()
+PROMPTS = json.loads((DATA / "pipeline.json").read_text())["prompts"]
+GOLDEN = load_file(DATA / "pipeline.safetensors")
+PI0, PI05 = (replace(config, vocab=400) for config in (Pi0Config.openpi(), Pi0Config.pi05()))
 
 
 @pytest.mark.parametrize("i", range(len(PROMPTS)))
@@ -87,6 +87,8 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path):
         PromptTokenizer(file, PI0)
 
 
-def test_a_file_with_more_pieces_than_the_model_has_tokens_is_refused():
-    with pytest.raises(ValueError, match=r"has 400 tokens .* the model has 256"):
-        PromptTokenizer(PIECES, Pi0Config.demo())
+@pytest.mark.parametrize("vocab", [256, 399, 401, 257_152])
+def test_a_file_with_another_number_of_pieces_than_the_model_has_tokens_is_refused(vocab):
+    wanted = "256000 or 257152" if vocab == 257_152 else str(vocab)
+    with pytest.raises(ValueError, match=rf"has 400 tokens .* the model needs {wanted} tokens"):
+        PromptTokenizer(PIECES, replace(PI0, vocab=vocab))
