@@ -1,4 +1,4 @@
-"""Where the robots' files are. Standard library only: ros2 launch imports it, too."""
+"""Where files of robots and conventions are. Standard library only: ros2 launch imports it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pi0_ros.embodiment.errors import unknown_name
 
 
 class EmbodimentError(ValueError):
-    """A robot's YAML is missing or wrong; the message names file, key, value and remedy."""
+    """The YAML of a robot or convention is missing or wrong; the message says where and why."""
 
 
 @cache
@@ -26,8 +26,12 @@ def share_directory() -> Path:
 
 def known_embodiments() -> tuple[str, ...]:
     """Names of the robots that this package describes."""
-    folder = share_directory() / "config" / "embodiments"
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+    return _known("embodiments")
+
+
+def known_conventions() -> tuple[str, ...]:
+    """Names of the conventions of checkpoints that this package describes."""
+    return _known("conventions")
 
 
 def find_embodiment(name_or_path: str) -> Path:
@@ -36,14 +40,33 @@ def find_embodiment(name_or_path: str) -> Path:
     Raises:
         EmbodimentError: The name is unknown or the file does not exist.
     """
+    return _find("embodiment", name_or_path)
+
+
+def find_convention(name_or_path: str) -> Path:
+    """Return the YAML of a convention by name or path.
+
+    Raises:
+        EmbodimentError: The name is unknown or the file does not exist.
+    """
+    return _find("convention", name_or_path)
+
+
+def _known(folder: str) -> tuple[str, ...]:
+    files = (share_directory() / "config" / folder).glob("*.yaml")
+    return tuple(sorted(path.stem for path in files))
+
+
+def _find(what: str, name_or_path: str) -> Path:
     path = Path(name_or_path).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if path.is_file():
             return path
-        raise EmbodimentError(f"embodiment file '{path}' does not exist")
-    if name_or_path not in known_embodiments():
-        raise EmbodimentError(unknown_name("embodiment", name_or_path, known_embodiments()))
-    return share_directory() / "config" / "embodiments" / f"{name_or_path}.yaml"
+        raise EmbodimentError(f"{what} file '{path}' does not exist")
+    known = _known(f"{what}s")
+    if name_or_path not in known:
+        raise EmbodimentError(unknown_name(what, name_or_path, known))
+    return share_directory() / "config" / f"{what}s" / f"{name_or_path}.yaml"
 
 
 def find_urdf(urdf: str) -> Path:

@@ -1,15 +1,28 @@
-"""z-score statistics of state and actions, as openpi's norm_stats.json holds them."""
+"""The statistics of a robot's state and actions, as openpi's norm_stats.json holds them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-STD_FLOOR = 1e-6  # openpi adds it to every std
+from pi0_ros.embodiment.errors import unknown_name
+from pi0_ros.embodiment.normaliser import Normaliser, Range, ZScore
+
+OPENPI_EPSILON = 1e-6  # openpi adds it to every std and range, in both directions
+KINDS = ("z_score", "quantile")  # of π0, and of π0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Normalisation:
+    """The normalisers of a robot's state and of its actions."""
+
+    state: Normaliser
+    actions: Normaliser
 
 
 class Statistics(BaseModel):
@@ -29,17 +42,30 @@ class Statistics(BaseModel):
             raise ValueError(f"lengths differ: {', '.join(str(len(v)) for v in given)}")
         return self
 
-    def normalise(self, values: np.ndarray) -> np.ndarray:
-        """Return (values - mean) / (std + 1e-6), (..., D) with D at most the statistics' width."""
-        width = values.shape[-1]
-        mean, std = np.array(self.mean[:width]), np.array(self.std[:width])
-        return np.asarray((values - mean) / (std + STD_FLOOR))
+    def normaliser(self, kind: str) -> Normaliser:
+        """Make openpi's normaliser of one kind.
 
-    def denormalise(self, values: np.ndarray) -> np.ndarray:
-        """Return values * (std + 1e-6) + mean, the inverse of :meth:`normalise`."""
-        width = values.shape[-1]
-        mean, std = np.array(self.mean[:width]), np.array(self.std[:width])
-        return np.asarray(values * (std + STD_FLOOR) + mean)
+        Args:
+            kind: ``z_score`` for π0, ``quantile`` for π0.5.
+
+        Raises:
+            ValueError: The kind is unknown, or its statistics are missing or cannot be.
+        """
+        if kind not in KINDS:
+            raise ValueError(unknown_name("normalisation", kind, KINDS))
+        if kind == "z_score":
+            return ZScore(np.array(self.mean), np.array(self.std), OPENPI_EPSILON, OPENPI_EPSILON)
+        missing = [name for name in ("q01", "q99") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(
+                f"{' and '.join(missing)} missing, which quantile normalisation needs; compute "
+                "the statistics again with quantiles, or use a checkpoint that takes z-scores"
+            )
+        lower, upper = np.array(self.q01), np.array(self.q99)
+        crossed = np.flatnonzero(upper < lower)
+        if crossed.size:
+            raise ValueError(f"q99 is below q01 at dimension {crossed[0]}")
+        return Range(lower, upper - lower + OPENPI_EPSILON)
 
 
 class NormStats(BaseModel):
@@ -51,31 +77,37 @@ class NormStats(BaseModel):
     actions: Statistics
 
     @staticmethod
-    def load(path: Path, width: int) -> NormStats:
+    def load(path: Path) -> NormStats:
         """Read a norm_stats.json.
 
-        Args:
-            path: The file.
-            width: Dimensions that the robot has; the statistics must cover them.
-
         Raises:
-            ValueError: The file is missing, malformed or too narrow.
+            ValueError: The file is missing or malformed.
         """
         if not path.is_file():
             raise ValueError(f"{path} does not exist; a checkpoint needs its statistics")
         try:
-            stats = NormStats.model_validate(json.loads(path.read_text())["norm_stats"])
+            return NormStats.model_validate(json.loads(path.read_text())["norm_stats"])
         except (ValueError, KeyError, TypeError) as error:  # no JSON, no such key, no mapping
             raise ValueError(f"{path} holds no norm_stats of state and actions: {error}") from error
-        for name in ("state", "actions"):
-            known = len(getattr(stats, name).mean)
-            if known < width:
-                raise ValueError(
-                    f"{path}: statistics of {name} have {known} dimensions, the robot has {width}; "
-                    "use the statistics of this robot"
-                )
-        return stats
 
     def save(self, path: Path) -> None:
         """Write a norm_stats.json."""
         path.write_text(json.dumps({"norm_stats": self.model_dump()}, indent=2) + "\n")
+
+    def normalisation(self, kind: str, source: str | Path) -> Normalisation:
+        """Make the normalisers of state and actions.
+
+        Args:
+            kind: ``z_score`` for π0, ``quantile`` for π0.5.
+            source: The file that the statistics were read from, for the errors.
+
+        Raises:
+            ValueError: The kind is unknown, or its statistics are missing or cannot be.
+        """
+        made = {}
+        for name in ("state", "actions"):
+            try:
+                made[name] = getattr(self, name).normaliser(kind)
+            except ValueError as error:
+                raise ValueError(f"{source}: {name}: {error}") from error
+        return Normalisation(**made)

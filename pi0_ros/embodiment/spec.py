@@ -15,7 +15,7 @@ ControllerType = Literal["joint_trajectory", "forward_position"]
 Name = str
 
 
-class _Spec(BaseModel):
+class Spec(BaseModel):
     """Common rules: frozen, unknown keys rejected, numbers finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -29,7 +29,7 @@ class _Spec(BaseModel):
         return values
 
 
-class GripperMap(_Spec):
+class GripperMap(Spec):
     """How a gripper joint's position [rad or m] maps to the model's number, with its polarity."""
 
     open: float
@@ -47,7 +47,7 @@ class GripperMap(_Spec):
         return self
 
 
-class Joint(_Spec):
+class Joint(Spec):
     """One joint: its unit, its limits [unit, unit/s, unit/s²] and its place at home [unit]."""
 
     name: Name
@@ -68,14 +68,14 @@ class Joint(_Spec):
         return self
 
 
-class Arm(_Spec):
+class Arm(Spec):
     """One arm as a prompt names it: the link that reaches and the joints that move it."""
 
     tool_link: Name
     joints: tuple[Name, ...] = Field(min_length=1)
 
 
-class Camera(_Spec):
+class Camera(Spec):
     """One camera: its topic, the model's slot, its optical frame and its optics."""
 
     name: Name
@@ -88,7 +88,7 @@ class Camera(_Spec):
     fovy_deg: float = Field(gt=0, lt=180)
 
 
-class Controller(_Spec):
+class Controller(Spec):
     """One ros2_control controller that takes this robot's commands."""
 
     name: Name
@@ -98,7 +98,7 @@ class Controller(_Spec):
     joints: tuple[Name, ...] = Field(min_length=1)
 
 
-class PolicyTiming(_Spec):
+class PolicyTiming(Spec):
     """Action rate [Hz], actions per chunk, and how many of them are played before the next plan."""
 
     rate_hz: float = Field(gt=0)
@@ -111,7 +111,7 @@ class PolicyTiming(_Spec):
         return round(1e9 / self.rate_hz)
 
 
-class CommandTiming(_Spec):
+class CommandTiming(Spec):
     """Rate of the reference [Hz] and how far ahead of now it is committed [ms]."""
 
     rate_hz: float = Field(gt=0)
@@ -128,7 +128,14 @@ class CommandTiming(_Spec):
         return round(1e6 * self.lead_ms)
 
 
-class Embodiment(_Spec):
+class OpenPi(Spec):
+    """How openpi's checkpoints know this robot: entry of the norm_stats, and convention."""
+
+    statistics: Name
+    convention: Name
+
+
+class Embodiment(Spec):
     """One robot. ``joints`` are in the order of the model's vector; D is their number."""
 
     name: Name
@@ -140,7 +147,7 @@ class Embodiment(_Spec):
     joints: tuple[Joint, ...] = Field(min_length=1)
     cameras: tuple[Camera, ...] = Field(min_length=1)
     controllers: tuple[Controller, ...] = Field(min_length=1)
-    openpi_statistics: str | None = None
+    openpi: OpenPi | None = None
 
     @model_validator(mode="after")
     def _names_fit(self) -> Embodiment:

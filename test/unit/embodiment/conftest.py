@@ -1,10 +1,18 @@
-"""Builders for the tests of robots: the smallest description that is one."""
+"""Builders for the tests of robots: the smallest description of one, and others' numbers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
+
+from pi0_ros.embodiment.normalisation import NormStats
+
+OPENPI = Path(__file__).parents[2] / "data" / "openpi" / "pipeline"
+LEROBOT = Path(__file__).parents[2] / "data" / "lerobot"
 
 
 @pytest.fixture
@@ -38,3 +46,27 @@ def camera(name: str, slot: str) -> dict[str, Any]:
 
 def controller(name: str, kind: str, joint: str) -> dict[str, Any]:
     return {"name": name, "type": kind, "topic": name, "rate_hz": 100, "joints": [joint]}
+
+
+@pytest.fixture(scope="session")
+def openpi() -> dict[str, np.ndarray]:
+    """What went into openpi's own pipeline, and what came out."""
+    return load_file(OPENPI / "pipeline.safetensors")
+
+
+@pytest.fixture(scope="session")
+def openpi_stats() -> dict[int, NormStats]:
+    """The statistics of these numbers, of 14 dimensions and of 32."""
+    return {
+        width: NormStats.load(OPENPI / folder / "norm_stats.json")
+        for width, folder in ((14, "norm_stats"), (32, "norm_stats_32"))
+    }
+
+
+@pytest.fixture(scope="session")
+def lerobot() -> dict[str, np.ndarray]:
+    """LeRobot's statistics, and what its processors take and give."""
+    names = ("inputs", "outputs", "policy_preprocessor_step_5_normalizer_processor")
+    return {
+        key: v for name in names for key, v in load_file(LEROBOT / f"{name}.safetensors").items()
+    }

@@ -6,8 +6,10 @@ import pytest
 
 from pi0_ros.embodiment.files import (
     EmbodimentError,
+    find_convention,
     find_embodiment,
     find_urdf,
+    known_conventions,
     known_embodiments,
     share_directory,
 )
@@ -50,6 +52,20 @@ def test_a_missing_yaml_is_named(tmp_path: Path) -> None:
     file = tmp_path / "none.yaml"
     with pytest.raises(EmbodimentError, match=f"embodiment file '{file}' does not exist"):
         find_embodiment(str(file))
+
+
+def test_a_convention_is_found_by_its_name_or_its_path(tmp_path: Path) -> None:
+    assert {"aloha", "droid", "libero", "ur5_dual"} <= set(known_conventions())
+    assert find_convention("aloha") == share_directory() / "config" / "conventions" / "aloha.yaml"
+    (tmp_path / "mine.yaml").touch()
+    assert find_convention(str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"
+
+
+def test_an_unknown_convention_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(EmbodimentError, match=r"convention 'alhoa' is unknown; .*'aloha'\?"):
+        find_convention("alhoa")
+    with pytest.raises(EmbodimentError, match=r"convention file '.*none\.yaml' does not exist"):
+        find_convention(str(tmp_path / "none.yaml"))
 
 
 def test_a_urdf_is_found_in_the_package_or_by_its_path(tmp_path: Path) -> None:

@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
-from pi0_ros.embodiment.loading import load_embodiment, load_urdf
+from pi0_ros.embodiment.files import EmbodimentError, known_conventions, known_embodiments
+from pi0_ros.embodiment.loading import (
+    convention_of,
+    load_convention,
+    load_embodiment,
+    load_urdf,
+)
 from pi0_ros.embodiment.spec import Embodiment
 
 Description = dict[str, Any]
@@ -23,6 +28,42 @@ def refusal(name_or_path: str | Path) -> str:
 
 def with_urdf(description: Description, file: Path) -> Embodiment:
     return Embodiment.model_validate({**description, "urdf": str(file)})
+
+
+@pytest.mark.parametrize("name", known_conventions())
+def test_every_convention_of_the_package_loads_under_its_name(name: str) -> None:
+    assert load_convention(name).name == name
+
+
+@pytest.mark.parametrize("name", known_embodiments())
+def test_every_robot_of_the_package_has_a_convention_of_its_width(name: str) -> None:
+    robot = load_embodiment(name)
+    assert convention_of(robot).state_width == len(robot.joints)
+
+
+def test_a_robots_yaml_names_its_convention(embodiment: Embodiment) -> None:
+    assert convention_of(embodiment).name == "ur5_dual"
+
+
+def test_a_robot_that_names_no_convention_has_the_identity(description: Description) -> None:
+    convention = convention_of(Embodiment.model_validate(description))
+    assert (convention.name, convention.action_width) == ("identity", 2)
+
+
+def test_a_convention_of_another_width_than_the_robot_is_refused(description: Description) -> None:
+    openpi = {"statistics": "ur5e", "convention": "ur5"}
+    robot = Embodiment.model_validate({**description, "openpi": openpi})
+    said = "openpi.convention of slider is 'ur5', .* 7 numbers; the robot has 2 joints"
+    with pytest.raises(EmbodimentError, match=said):
+        convention_of(robot)
+
+
+def test_a_wrong_convention_is_told_with_file_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\ntitle: Mine\nstate_width: 7\naction_width: none\n")
+    with pytest.raises(EmbodimentError) as caught:
+        load_convention(str(file))
+    assert f"{file} does not describe a convention:\n  action_width: " in str(caught.value)
 
 
 @pytest.mark.parametrize("name", known_embodiments())
