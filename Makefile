@@ -25,7 +25,7 @@ help: ## list the targets
 STAMP_VENV := $(VENV)/.venv-$(ROS)
 STAMP_PACKAGES := $(VENV)/.packages-$(ROS)
 STAMP_BUILD := install/.built-$(ROS)
-SHARED := $(shell find pi0_msgs launch config urdf rviz -type d -o -name '*.msg' -o -name '*.srv' -o -name '*.action')
+SHARED := $(shell find pi0_msgs launch config urdf rviz requirements -type d -o -name '*.msg' -o -name '*.srv' -o -name '*.action')
 
 setup: $(STAMP_BUILD) ## install and build everything that is needed (called by every target)
 
@@ -38,7 +38,7 @@ $(STAMP_VENV): requirements/system.py
 	touch $@
 
 $(STAMP_PACKAGES): $(STAMP_VENV) requirements/build.txt requirements/runtime.txt requirements/dev.txt \
-                   requirements/ros.txt requirements/mend_wheels.py
+                   requirements/jax.txt requirements/ros.txt requirements/mend_wheels.py
 	@echo "== [2/4] packages (the first time some hundred MB are downloaded)"
 	$(IN_VENV) -c 'import torch' 2>/dev/null || $(IN_VENV) -m pip install $(TORCH)
 	$(IN_VENV) -m pip install -r requirements/build.txt -r requirements/runtime.txt \
@@ -67,8 +67,8 @@ check: setup ## format, lint, types and the tests without ROS, in under a minute
 format: setup ## rewrite the code in the project's format
 	$(ACTIVATE); ruff check --fix . ; ruff format .
 
-bench: setup ## timing of the executor and loss of camera images, printed as a table
-	$(ACTIVATE); pi0 bench executor; pi0 bench cameras
+bench: setup ## timing of the executor and of π0, and loss of camera images, printed as tables
+	$(ACTIVATE); pi0 bench executor; pi0 bench cameras; pi0 bench model
 
 shell: setup ## a shell in which `pi0` and the nodes run
 	@$(ACTIVATE); echo "pi0 --help"; exec bash

@@ -21,10 +21,10 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "embodiment": (set(), {"numpy", "scipy", "yaml", "pydantic", "xacro", "yourdfpy"}),
     "observation": ({"embodiment"}, {"numpy"}),
     "execution": ({"embodiment"}, {"numpy", "scipy"}),
-    "model": (set(), {"torch", "safetensors", "sentencepiece"}),
+    "model": (set(), {"torch", "safetensors", "sentencepiece", "tensorstore"}),
     "policy": (
         {"embodiment", "observation", "execution", "model"},
-        {"numpy", "torch", "sentencepiece"},
+        {"numpy", "torch", "sentencepiece", "pydantic", "huggingface_hub", "PIL", "msgpack"},
     ),
     "simulation": ({"embodiment"}, {"numpy", "scipy", "mujoco"}),
     "bridge": (
@@ -38,7 +38,8 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         {"embodiment", "observation", "execution", "model", "policy", "simulation", "bridge",
          "nodes", "bringup"},
-        {"numpy", "typer", "rich", "honcho", "yaml", "av", "cv2", "matplotlib", *ROS},
+        {"numpy", "typer", "rich", "honcho", "yaml", "av", "cv2", "matplotlib", "torch",
+         "safetensors", "sentencepiece", *ROS},
     ),
     "bringup": ({"embodiment"}, {"launch", "launch_ros", "xacro", "yaml"}),
 }  # fmt: skip

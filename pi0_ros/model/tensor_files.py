@@ -109,7 +109,7 @@ def write_tensors(
                     f"{'it is not expected, or came before' if wanted is None else wanted.shape}."
                 )
             out.seek(len(header) + places[name])
-            values = tensor.detach().to("cpu", READABLE[wanted.dtype]).contiguous()
+            values = tensor.detach().to("cpu", READABLE[wanted.dtype])
             out.write(values.reshape(-1).view(torch.uint8).numpy().data)
         if left:
             raise ValueError(f"{len(left)} tensors of {file} got no values, e.g. {min(left)}.")

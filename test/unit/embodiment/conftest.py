@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 from pi0_ros.embodiment.normalisation import NormStats
 
-OPENPI = Path(__file__).parents[2] / "data" / "openpi" / "pipeline"
-LEROBOT = Path(__file__).parents[2] / "data" / "lerobot"
+OPENPI = Path(__file__).parents[3] / "config" / "golden" / "openpi" / "pipeline"
+LEROBOT = Path(__file__).parents[3] / "config" / "golden" / "lerobot"
 
 
 @pytest.fixture

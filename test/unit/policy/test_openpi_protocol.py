@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from pi0_ros.policy.openpi_protocol import MalformedFrame, ServerFailed, decode, encode
 
-DATA = Path(__file__).parents[2] / "data" / "openpi" / "pipeline"
+DATA = Path(__file__).parents[3] / "config" / "golden" / "openpi" / "pipeline"
 
 
 def array(**changes: Any) -> bytes:
