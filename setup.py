@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 SHARE = Path("share/pi0_ros")
-SHARED_FOLDERS = ("launch", "config", "urdf", "rviz")
+SHARED_FOLDERS = ("launch", "config", "urdf", "rviz", "requirements")
 
 
 def shared_files() -> list[tuple[str, list[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -51,6 +51,48 @@ def cameras(
     from pi0_ros.cli.bench.cameras import bench_cameras
 
     _show("cameras", bench_cameras(embodiment, seconds, profile=profile), json_file)
+
+
+@app.command(epilog="Example: pi0 bench model --size middle --against lerobot")
+def model(
+    size: Annotated[
+        Literal["small", "middle", "full"], typer.Option(help="full: of the released checkpoints")
+    ] = "small",
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="of the weights")
+    ] = "float32",
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where it runs")] = "cpu",
+    cameras: Annotated[int | None, typer.Option(help="camera images; by size 2 or 3")] = None,
+    steps: Annotated[int | None, typer.Option(help="Euler steps; by size 4 or 10", min=1)] = None,
+    repeats: Annotated[int | None, typer.Option(help="timed samplings; by size", min=1)] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads", min=1)] = 1,
+    against: Annotated[
+        Literal["lerobot"] | None, typer.Option(help="time its π0 in turn, same weights and inputs")
+    ] = None,
+    peer_venv: Annotated[
+        Path | None, typer.Option(help="folder of its environment; default: ~/.cache/pi0_ros/peers")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Time one sampling of π0 with random weights, and say how much memory it takes.
+
+    With --against, LeRobot is installed once, in an environment of its own that shares this torch.
+    Actions are compared first: exit code 1 if they differ by more than rounding.
+    """
+    from pi0_ros.cli.bench.model_sizes import model_size
+
+    which: dict[str, Any] = {"name": size, "cameras": cameras, "steps": steps, "repeats": repeats}
+    chosen = model_size(**which)  # a wrong number is refused before anything is installed
+    if against is None:
+        from pi0_ros.cli.bench.model import bench_model
+
+        _show("model", bench_model(chosen, dtype, device, threads), json_file)
+        return
+    from pi0_ros.cli.bench.lerobot_peer import compare_with_lerobot
+
+    numbers = compare_with_lerobot(which, dtype, device, threads, peer_venv)
+    _show(f"model --against {against}", numbers, json_file)
+    raise typer.Exit(0 if numbers["agree"] else 1)
 
 
 def _show(title: str, numbers: dict[str, Any], json_file: Path | None) -> None:
