@@ -80,7 +80,7 @@ def plan(
     Args:
         embodiment: Name or YAML of the robot.
         policy: Which policy plans.
-        checkpoint: Directory of its weights; empty where it has none.
+        checkpoint: Directory of its weights or owner/name on the Hugging Face Hub; may be empty.
         prompt: Sentence to follow from the start.
         simulation: Run the simulated robot, and let the executor command it at once; otherwise a
             driver is expected, and the executor waits for ``~/enable``.
@@ -140,7 +140,10 @@ def launch_arguments() -> dict[str, tuple[str, str]]:
     """Default and description of each launch argument, by name."""
     return {
         "policy": ("scripted", "which policy plans: scripted or pi0"),
-        "checkpoint": ("", "directory of the policy's weights; scripted has none"),
+        "checkpoint": (
+            "",
+            "the policy's weights: directory or owner/name on the Hugging Face Hub",
+        ),
         "prompt": ("", "sentence to follow from the start; empty: wait for ~/set_prompt"),
         "simulation": ("true", "run the simulated robot; false: a driver is running"),
         "namespace": ("", "ROS namespace of all nodes"),

@@ -12,7 +12,10 @@ from rich.console import Console
 
 from pi0_ros.bringup import Value, plan
 from pi0_ros.cli.bench.command import app as bench
+from pi0_ros.cli.convert import convert
+from pi0_ros.cli.inspect import inspect
 from pi0_ros.cli.running import run_plan
+from pi0_ros.cli.verify.command import verify
 from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment
 
@@ -24,11 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench, name="bench")
+app.command(epilog="Example: pi0 convert checkpoints/pi0_base out/pi0 --asset trossen")(convert)
+app.command(epilog="Example: pi0 inspect lerobot/pi0_base --json out/pi0.json")(inspect)
+app.command(epilog="Example: pi0 verify --device cuda")(verify)
 errors = Console(stderr=True)
 
 Robot = Annotated[str, typer.Argument(help=f"a robot's YAML, or one of {known_embodiments()}")]
 Policy = Annotated[str, typer.Option(help="which policy plans: scripted or pi0")]
-Checkpoint = Annotated[str, typer.Option(help="directory of the policy's weights")]
+Checkpoint = Annotated[str, typer.Option(help="directory or owner/name on the Hugging Face Hub")]
 
 
 @app.command(epilog="Example: pi0 up ur5e_bimanual --prompt 'left arm reach the red block'")
@@ -89,7 +95,7 @@ def random_checkpoint(
     seed: Annotated[int, typer.Option(help="of the weights")] = 0,
 ) -> None:
     """Write a small π0 with random weights, to try the path; it trembles and knows no task."""
-    from pi0_ros.policy.checkpoint import write_random_checkpoint
+    from pi0_ros.policy.random_checkpoint import write_random_checkpoint
 
     write_random_checkpoint(directory, load_embodiment(embodiment), seed)
     typer.echo(f"random weights in {directory}: pi0 up {embodiment} --policy pi0 "

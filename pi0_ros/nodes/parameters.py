@@ -79,7 +79,10 @@ class PolicyParameters(CommonParameters):
     """Parameters of policy_node."""
 
     policy: str = parameter("scripted", "which policy plans", choices=("scripted", "pi0"))
-    checkpoint: str = parameter("", "directory of the weights; scripted has none")
+    checkpoint: str = parameter(
+        "", "directory of the weights, or owner/name on the Hugging Face Hub; scripted has none"
+    )
+    tokenizer: str = parameter("", "sentencepiece file, where the checkpoint comes without one")
     prompt: str = parameter("", "sentence to follow from the start; empty: wait for ~/set_prompt")
     image_transport: str = parameter(
         "raw", "which camera topics are subscribed", choices=("raw", "compressed")
@@ -94,8 +97,12 @@ class PolicyParameters(CommonParameters):
     camera_skew_ms: float = parameter(
         50.0, "greatest time between two cameras' images [ms]", low=0.0, high=10_000.0
     )
-    device: str = parameter("auto", "where a network runs", choices=("auto", "cpu", "cuda"))
-    dtype: str = parameter("float32", "of the network", choices=("float32", "bfloat16"))
+    device: str = parameter("auto", "where a network runs: auto, cpu, cuda or cuda:N")
+    dtype: str = parameter(
+        "auto",
+        "of the network; auto: bfloat16 on a GPU, float32 elsewhere",
+        choices=("auto", "float32", "bfloat16"),
+    )
     steps: int = parameter(10, "Euler steps of a network's sampler", low=1, high=1000)
     seed: int = parameter(0, "of a network's noise", low=0, high=2**31 - 1)
     niceness: int = parameter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from dataclasses import fields
 from typing import Any
 
 from pi0_msgs.msg import ActionChunk, PolicyStatus
@@ -45,10 +46,8 @@ class PolicyNode(ManagedNode):
         p = self._settings
         os.setpriority(os.PRIO_PROCESS, 0, p.niceness)  # threads started from now on inherit it
         self._embodiment = load_embodiment(p.embodiment)
-        policy = make_policy(
-            PolicySettings(p.policy, p.checkpoint, p.device, p.dtype, p.steps, p.seed, p.threads),
-            self._embodiment,
-        )
+        chosen = {field.name: getattr(p, field.name) for field in fields(PolicySettings)}
+        policy = make_policy(PolicySettings(**chosen), self._embodiment)
         limits_ms = (p.image_age_ms, p.state_age_ms, p.camera_skew_ms)
         freshness = Freshness(*(round(1e6 * ms) for ms in limits_ms))
         streams = ObservationStreams(self, self._embodiment, freshness, p.image_transport)

@@ -1,104 +1,65 @@
-"""A checkpoint directory: weights, tokenizer and statistics, loaded together or not at all."""
+"""Checkpoints of any form: recognised, described, and loaded whole or not at all."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
 from pathlib import Path
 
-import sentencepiece
 import torch
 
-from pi0_ros.embodiment.normalisation import NormStats, Statistics
-from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import to_model
 from pi0_ros.model import weights
-from pi0_ros.model.config import Pi0Config
-from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
-from pi0_ros.model.tokens import PromptTokenizer
-from pi0_ros.policy.instruction import COLORS
-
-TOKENIZER_FILE = "tokenizer.model"
-STATISTICS_FILE = "norm_stats.json"
-RANDOM_STD = 0.005  # of a random checkpoint's actions about home [rad or m]: a faint tremble
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """Everything that one directory holds."""
-
-    model: Pi0
-    tokenizer: PromptTokenizer
-    statistics: NormStats
+from pi0_ros.model.tensor_files import INDEX_FILE, WEIGHTS_FILE
+from pi0_ros.policy.description import CONFIG_FILE, Description, read_json
+from pi0_ros.policy.lerobot_form import describe_lerobot, is_lerobot
+from pi0_ros.policy.openpi_form import describe_openpi
+from pi0_ros.policy.own_form import describe_own, is_own
 
 
-def load_checkpoint(
-    directory: str, embodiment: Embodiment, device: torch.device, dtype: torch.dtype
-) -> Checkpoint:
-    """Read ``config.json``, ``model.safetensors``, ``tokenizer.model`` and ``norm_stats.json``.
+def describe(directory: Path) -> Description:
+    """Recognise a checkpoint and read all of it but its weights.
 
     Raises:
-        ValueError: Something is malformed or does not fit the robot; the message names the file
-            and the remedy.
-        FileNotFoundError: The configuration, the weights or the tokenizer are missing.
+        FileNotFoundError: A file is missing.
+        ValueError: A file is malformed, files contradict each other, or it is no checkpoint of a
+            policy; the message says what it is and what to do.
     """
-    folder = Path(directory).expanduser()
-    if not folder.is_dir():
-        raise ValueError(f"checkpoint '{directory}' is not a directory")
-    model = weights.load(folder, device=device, dtype=dtype)
-    config = model.config
-    width = len(embodiment.joints)
-    if config.action_dim < width:
-        raise ValueError(
-            f"{folder} has vectors of width {config.action_dim}; {embodiment.name} has {width} "
-            "joints. Use a checkpoint at least as wide."
-        )
-    slots = [camera.slot for camera in embodiment.cameras]
-    unknown = [slot for slot in slots if slot not in config.cameras]
-    if unknown:
-        raise ValueError(
-            f"{folder} has cameras {', '.join(config.cameras)}; {embodiment.name} also has "
-            f"{', '.join(unknown)}. Use a checkpoint with these slots."
-        )
-    return Checkpoint(
-        model,
-        PromptTokenizer(folder / TOKENIZER_FILE, config),
-        NormStats.load(folder / STATISTICS_FILE, width),
-    )
+    _refuse_others(directory)
+    if is_own(directory):
+        return describe_own(directory)
+    if is_lerobot(directory):
+        return describe_lerobot(directory)
+    return describe_openpi(directory)
 
 
-def write_random_checkpoint(directory: Path, embodiment: Embodiment, seed: int) -> None:
-    """Write a small π0 with random weights for a robot, to try the path; it knows no task.
+def load(description: Description, device: torch.device, dtype: torch.dtype) -> Pi0:
+    """Read the weights of a described checkpoint.
 
-    Its actions tremble about the home pose, within the robot's limits.
+    Raises:
+        ValueError: A file is damaged, or the tensors are not those of the model.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    generator = torch.Generator().manual_seed(seed)
-    weights.save(initialise(Pi0(Pi0Config.demo()), generator), directory)
-    home = tuple(to_model(embodiment, embodiment.home).tolist())
-    about_home = Statistics(mean=home, std=(RANDOM_STD,) * len(home))
-    NormStats(state=about_home, actions=about_home).save(directory / STATISTICS_FILE)
-    (directory / TOKENIZER_FILE).write_bytes(_train_tokenizer(embodiment, Pi0Config.demo().vocab))
+    return weights.load_openpi(description.weights, description.config, device, dtype)
 
 
-def _train_tokenizer(embodiment: Embodiment, vocabulary: int) -> bytes:
-    """Train a sentencepiece model of the task's sentences, with π0's special ids."""
-    sentences = [
-        f"{arm} arm reach the {color} block" for arm in embodiment.arms for color in COLORS
-    ]
-    file = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_writer=file,
-        vocab_size=vocabulary,
-        hard_vocab_limit=False,
-        model_type="bpe",
-        pad_id=0,
-        eos_id=1,
-        bos_id=2,
-        unk_id=3,
-        user_defined_symbols=["\n"],
-        minloglevel=2,
-    )
-    return file.getvalue()
+def _refuse_others(directory: Path) -> None:
+    """Name what is not a policy that runs as it is."""
+    has_weights = any((directory / name).is_file() for name in (WEIGHTS_FILE, INDEX_FILE))
+    has_parameters = any((directory / name).exists() for name in ("params", "_METADATA"))
+    if has_parameters and not has_weights:
+        raise ValueError(
+            f"{directory} holds openpi's JAX parameters; `pi0 convert {directory} TARGET` turns "
+            "them into a checkpoint that runs"
+        )
+    file = directory / CONFIG_FILE
+    said = read_json(file) if file.is_file() else {}
+    kind = said.get("type", said.get("model_type"))
+    if "format" not in said and kind not in (None, "pi0", "pi05"):
+        raise ValueError(
+            f"{directory} holds a model of type '{kind}'; policies of type pi0 and pi05 run here"
+            + (", and PaliGemma is where their training starts" if kind == "paligemma" else "")
+        )
+    inside = sorted({file.parent.name for file in directory.glob(f"*/{WEIGHTS_FILE}*")})
+    if inside and not has_weights:
+        raise FileNotFoundError(
+            f"{directory} holds no weights itself, but checkpoints are in {', '.join(inside)}; "
+            "give one of these directories"
+        )

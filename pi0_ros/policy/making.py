@@ -26,8 +26,8 @@ def make_policy(settings: PolicySettings, embodiment: Embodiment) -> Policy:
     if settings.policy == "pi0":
         if not settings.checkpoint:
             raise ValueError(
-                "policy 'pi0' needs a checkpoint directory; `pi0 random-checkpoint DIR` writes one "
-                "with random weights to try the path"
+                "policy 'pi0' needs a checkpoint: a directory, or owner/name on the Hugging Face "
+                "Hub; `pi0 random-checkpoint DIR` writes one with random weights to try the path"
             )
         from pi0_ros.policy.pi0 import Pi0Policy  # torch takes seconds to import
 

@@ -6,30 +6,36 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.embodiment.vector import padded, to_model, to_ros
 from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.model.sampler import Sampler
+from pi0_ros.model.tokens import PromptTokenizer
 from pi0_ros.observation.observation import Observation
-from pi0_ros.policy.checkpoint import load_checkpoint
+from pi0_ros.policy.checkpoint import describe, load
+from pi0_ros.policy.device import find_device, find_dtype
+from pi0_ros.policy.fit import fit
+from pi0_ros.policy.hub import find_checkpoint
+from pi0_ros.policy.images import fit as fit_image
+from pi0_ros.policy.images import interpolated, scaled
 from pi0_ros.policy.protocol import CannotPlan
 from pi0_ros.policy.settings import PolicySettings
+from pi0_ros.policy.tokenizer_file import find_tokenizer
 
-DEVICES = ("auto", "cpu", "cuda")
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Inputs = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]
+"""Images by slot (1, 3, S, S), tokens (1, L) and the padded state (1, A), on the device."""
 
 
 class Pi0Policy:
-    """Runs π0 in this process.
+    """Runs π0 or π0.5 in this process, from a checkpoint of any form.
 
     Args:
-        settings: Checkpoint, device, dtype, sampler steps and seed.
+        settings: Checkpoint, tokenizer, device, dtype, sampler steps and seed.
         embodiment: The robot.
 
     Raises:
-        ValueError: The checkpoint does not fit, or device or dtype do not exist.
+        ValueError: The checkpoint is damaged or does not fit, or device or dtype do not exist.
         FileNotFoundError: A file of the checkpoint is missing.
     """
 
@@ -39,28 +45,28 @@ class Pi0Policy:
         """Load the weights."""
         torch.set_num_threads(settings.threads)
         self._embodiment = embodiment
-        if settings.dtype not in DTYPES:
-            raise ValueError(unknown_name("dtype", settings.dtype, DTYPES))
-        self._device = _device(settings.device)
-        checkpoint = load_checkpoint(
-            settings.checkpoint, embodiment, self._device, DTYPES[settings.dtype]
-        )
-        self._model = checkpoint.model.eval().requires_grad_(False)
-        self._tokenizer = checkpoint.tokenizer
-        self._statistics = checkpoint.statistics
-        self._steps = settings.steps
+        self._device = find_device(settings.device)
+        dtype = find_dtype(settings.dtype, self._device)
+        # All that is quick to check is checked before the weights are read.
+        description = describe(find_checkpoint(settings.checkpoint))
+        self._description, self._config = description, description.config
+        self._fit = fit(description, embodiment)
+        tokenizer_file = find_tokenizer(description, settings.tokenizer)
+        self._tokenizer = PromptTokenizer(tokenizer_file, self._config)
+        model = load(description, self._device, dtype).requires_grad_(False)
+        self._sampler = Sampler(model, settings.steps, exact_times=description.exact_times)
         self._noise = torch.Generator().manual_seed(settings.seed)
 
     def warm_up(self) -> None:
         """Run the network twice on nothing, so that the first real plan is not a slow one."""
-        config = self._model.config
-        size = config.vision.image_size
-        images: dict[str, np.ndarray] = {
-            camera.slot: np.zeros((size, size, 3), np.uint8) for camera in self._embodiment.cameras
-        }
-        state = np.zeros(config.action_dim)
+        black = np.zeros((1, 1, 3), np.uint8)
+        inputs = self._inputs(
+            dict.fromkeys(self._fit.slots.values(), black),
+            np.zeros(self._fit.pipeline.convention.state_width),
+            "warm up",
+        )
         for _ in range(2):
-            self._sample(images, state, "warm up", torch.zeros(config.horizon, config.action_dim))
+            self._sample(inputs, torch.zeros(self._config.horizon, self._config.action_dim))
 
     def check_prompt(self, prompt: str) -> str | None:
         """Every sentence is allowed; the tokenizer cuts what is longer than the model's limit."""
@@ -70,67 +76,68 @@ class Pi0Policy:
         """Sample a chunk.
 
         Raises:
-            CannotPlan: The network returned something that is not finite.
+            CannotPlan: The observation is not one of this robot, or the network returned something
+                that is not finite.
         """
-        e, config = self._embodiment, self._model.config
-        state = self._statistics.state.normalise(to_model(e, observation.state))
-        images: dict[str, np.ndarray] = {
-            camera.slot: observation.images[camera.name] for camera in e.cameras
-        }
-        noise = torch.randn(config.horizon, config.action_dim, generator=self._noise)
-        sampled = self._sample(images, padded(state, config.action_dim), observation.prompt, noise)[
-            :, : len(e.joints)
-        ]
+        e, pipeline = self._embodiment, self._fit.pipeline
+        try:
+            here = to_model(e, self._checked(observation.state))
+            images = {slot: observation.images[name] for name, slot in self._fit.slots.items()}
+            inputs = self._inputs(images, pipeline.state(here), observation.prompt)
+        except ValueError as error:
+            raise CannotPlan(str(error)) from error
+        shape = self._config.horizon, self._config.action_dim
+        sampled = self._sample(inputs, torch.randn(shape, generator=self._noise))
         if not np.isfinite(sampled).all():
-            raise CannotPlan("the network returned numbers that are not finite; check its weights")
+            raise CannotPlan(
+                f"{np.sum(~np.isfinite(sampled))} of the {sampled.size} numbers that the network "
+                "returned are not finite; try dtype float32, or another checkpoint"
+            )
         return ActionChunk(
             names=e.joint_names,
             kinds=(ActionKind.POSITION,) * len(e.joints),
-            actions=to_ros(e, self._statistics.actions.denormalise(sampled)),
+            actions=to_ros(e, pipeline.actions(sampled, here)),
             start_ns=observation.stamp_ns,
             period_ns=e.policy.period_ns,
             prompt=observation.prompt,
         )
 
-    def _sample(
-        self, images: Mapping[str, np.ndarray], state: np.ndarray, prompt: str, noise: torch.Tensor
-    ) -> np.ndarray:
-        """Run the sampler for one observation, (H, A)."""
-        size = self._model.config.vision.image_size
-        tokens = self._tokenizer.encode(prompt)
-        present = torch.ones(1, dtype=torch.bool, device=self._device)
-        with torch.inference_mode():
-            actions = self._model.sample(
-                {slot: _image(rgb, size).to(self._device) for slot, rgb in images.items()},
-                dict.fromkeys(images, present),
-                tokens.tokens[None].to(self._device),
-                tokens.mask[None].to(self._device),
-                torch.from_numpy(state.astype(np.float32))[None].to(self._device),
-                noise[None].to(self._device),
-                steps=self._steps,
+    def _checked(self, state: np.ndarray) -> np.ndarray:
+        """Insist on one finite number per joint."""
+        names = self._embodiment.joint_names
+        if state.shape != (len(names),):
+            raise ValueError(
+                f"the state has shape {state.shape}; {self._embodiment.name} has {len(names)} "
+                "joints"
             )
-        return np.asarray(actions[0].float().cpu().numpy(), dtype=np.float64)
+        wrong = [name for name, value in zip(names, state, strict=True) if not np.isfinite(value)]
+        if wrong:
+            raise ValueError(f"the positions of {', '.join(wrong)} are not finite")
+        return state
 
+    def _inputs(self, images: Mapping[str, np.ndarray], state: np.ndarray, prompt: str) -> Inputs:
+        """Bring images by slot (H, W, 3), the normalised state (S,) and a prompt to the device."""
+        config, told = self._config, self._description
+        size, wide = config.vision.image_size, padded(state, config.action_dim)
+        pictures = {
+            slot: scaled(fit_image(rgb, size)) if told.averages_pixels else interpolated(rgb, size)
+            for slot, rgb in images.items()
+        }
+        text = None
+        if not config.has_state_token and self._fit.pipeline.convention.state_in_prompt:
+            text = torch.from_numpy(wide if told.pads_prompt_state else state)
+        encoded = self._tokenizer.encode(prompt, text)
+        return (
+            {slot: self._batch(torch.from_numpy(p)) for slot, p in pictures.items()},
+            self._batch(encoded.tokens[encoded.mask]),  # so nothing has to be masked
+            self._batch(torch.from_numpy(wide).float()),
+        )
 
-def _device(name: str) -> torch.device:
-    if name not in DEVICES:
-        raise ValueError(unknown_name("device", name, DEVICES))
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for, but torch sees no GPU; use auto or cpu")
-    return torch.device(name)
+    def _batch(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor[None].to(self._device)
 
-
-def _image(rgb: np.ndarray, size: int) -> torch.Tensor:
-    """Fit an image (H, W, 3) uint8 into a square on black, (1, 3, size, size) in [-1, 1]."""
-    pixels = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255.0
-    height, width = rgb.shape[:2]
-    ratio = max(width, height) / size
-    inner = (max(int(height / ratio), 1), max(int(width / ratio), 1))
-    resized = functional.interpolate(
-        pixels, inner, mode="bilinear", antialias=True, align_corners=False
-    )
-    top, left = (size - inner[0]) // 2, (size - inner[1]) // 2
-    square = functional.pad(resized, (left, size - inner[1] - left, top, size - inner[0] - top))
-    return square * 2.0 - 1.0
+    def _sample(self, inputs: Inputs, noise: torch.Tensor) -> np.ndarray:
+        """Run the sampler from noise (H, A) to actions, (H, A)."""
+        images, tokens, state = inputs
+        actions = self._sampler.sample(images, None, tokens, None, state, self._batch(noise))
+        return np.asarray(actions[0].cpu().numpy(), dtype=np.float64)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from pi0_ros.embodiment.loading import load_convention
-from pi0_ros.policy.images import fit, scaled
+from pi0_ros.policy.images import fit, interpolated, scaled
 
-DATA = Path(__file__).parents[2] / "data" / "openpi" / "pipeline"
+DATA = Path(__file__).parents[3] / "config" / "golden" / "openpi" / "pipeline"
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,34 @@ def test_channels_come_first_and_cover_minus_one_to_one() -> None:
     assert (network.shape, network.dtype) == ((3, 1, 1), np.float32)
     assert network.flags["C_CONTIGUOUS"]
     np.testing.assert_allclose(network[:, 0, 0], [-1.0, 1.0, -0.6], atol=1e-7)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_pictures_that_are_interpolated_are_reproduced_but_for_rounding(
+    openpi: dict[str, np.ndarray], index: int
+) -> None:
+    expected = openpi[f"resize.{index}.torch_float"].transpose(0, 3, 1, 2)
+    for picture, square in zip(openpi[f"resize.{index}.in"], expected, strict=True):
+        made = interpolated(picture, square.shape[-1])
+        assert (made.shape, made.dtype) == (square.shape, np.float32)
+        np.testing.assert_allclose(made, square, rtol=0, atol=1e-6)
+
+
+def test_interpolation_leaves_out_what_lies_between_its_four_pixels() -> None:
+    stripes = np.zeros((8, 8, 3), np.uint8)
+    stripes[:, ::4] = 255  # columns 0 and 4; the new pixels look at 1, 2 and 5, 6
+    np.testing.assert_array_equal(interpolated(stripes, 2), np.full((3, 2, 2), -1.0))
+
+
+@pytest.mark.parametrize("shape", [(1, 5000), (5000, 1), (1, 1)])
+def test_an_interpolated_picture_of_one_row_or_pixel_keeps_at_least_one(
+    shape: tuple[int, int],
+) -> None:
+    square = interpolated(np.full((*shape, 3), 255, np.uint8), 8)
+    assert square.shape == (3, 8, 8)
+    assert square.max() == 1.0
+
+
+def test_what_is_no_rgb_picture_is_not_interpolated_either() -> None:
+    with pytest.raises(ValueError, match=r"shape \(4, 4, 3\) and dtype float64; π0 takes RGB"):
+        interpolated(np.zeros((4, 4, 3)), 8)

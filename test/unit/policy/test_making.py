@@ -28,7 +28,7 @@ def test_an_unknown_policy_is_refused_with_the_one_that_was_meant(embodiment: Em
 
 def test_pi0_without_a_checkpoint_is_told_how_to_get_one(embodiment: Embodiment) -> None:
     said = refusal(PolicySettings("pi0"), embodiment)
-    assert "policy 'pi0' needs a checkpoint directory" in said
+    assert "policy 'pi0' needs a checkpoint: a directory, or owner/name on the Hug" in said
     assert "pi0 random-checkpoint DIR" in said
 
 
@@ -42,9 +42,9 @@ def test_scripted_with_a_checkpoint_is_refused(embodiment: Embodiment) -> None:
     [
         (
             {"device": "cpuu"},
-            "device 'cpuu' is unknown; known: auto, cpu, cuda. Did you mean 'cpu'?",
+            "device 'cpuu' is unknown; known: auto, cpu, cuda, cuda:N. Did you mean 'cpu'?",
         ),
-        ({"dtype": "float16"}, "dtype 'float16' is unknown; known: bfloat16, float32."),
+        ({"dtype": "float16"}, "dtype 'float16' is unknown; known: auto, bfloat16, float32."),
     ],
 )
 def test_an_unknown_device_or_dtype_is_refused(
