@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from pi0_ros.embodiment.pipeline import Pipeline
 from pi0_ros.embodiment.spec import Camera, Embodiment
 from pi0_ros.model.config import CAMERAS
 from pi0_ros.policy.description import Description
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
