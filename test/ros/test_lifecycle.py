@@ -43,4 +43,4 @@ def test_a_node_goes_through_its_lifecycle_again_and_again(peer, start, name):
 def test_a_transition_that_fails_says_why_and_leaves_the_node_unconfigured(peer, start, capfd):
     with pytest.raises(AssertionError, match="did not start"):
         start(PolicyNode, policy="pi0")
-    assert "needs a checkpoint directory" in capfd.readouterr().err
+    assert "needs a checkpoint" in capfd.readouterr().err

@@ -121,7 +121,7 @@ def test_simulated_time_drives_the_whole_loop(peer, up):
     [
         (["up", "ur5e_bimanul"], 2, "Did you mean 'ur5e_bimanual'?"),
         (["up", "ur5e_bimanual", "--policy", "scriptd"], 10, "policy 'scriptd' is unknown"),
-        (["up", "ur5e_bimanual", "--policy", "pi0"], 10, "needs a checkpoint directory"),
+        (["up", "ur5e_bimanual", "--policy", "pi0"], 10, "needs a checkpoint"),
         (["up", "ur5e_bimanual", "--policy", "pi0", "--checkpoint", "/none"], 10, "'/none' is not"),
         (["up", "ur5e_bimanual", "--prompt", "dance"], 10, "must name one arm of left, right"),
         (["up", "ur5e_bimanual", "--param", "seed=3"], 2, "must look like"),
