@@ -16,19 +16,19 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pi0_ros.model import weights
 from pi0_ros.model.config import Pi0Config
-from pi0_ros.model.jax_parameters import JaxParameters, find_parameters
-from pi0_ros.model.matching import match
-from pi0_ros.model.names import EXPERT_HEAD
 from pi0_ros.model.pi0 import Pi0
-from pi0_ros.model.sizes import HORIZON, infer_config
-from pi0_ros.model.tensor_files import TensorFiles
-from pi0_ros.model.tensor_source import READABLE, StoredTensor, TensorSource
+from pi0_ros.model.stored import weights
+from pi0_ros.model.stored.jax_parameters import JaxParameters, find_parameters
+from pi0_ros.model.stored.matching import match
+from pi0_ros.model.stored.names import EXPERT_HEAD
+from pi0_ros.model.stored.sizes import HORIZON, infer_config
+from pi0_ros.model.stored.tensor_files import TensorFiles
+from pi0_ros.model.stored.tensor_source import READABLE, StoredTensor, TensorSource
 from pi0_ros.model.tokens import PromptTokenizer
-from pi0_ros.policy.openpi_form import ASSETS, KINDS
-from pi0_ros.policy.own_form import SECTION, STATISTICS_FILE, PipelineSection
-from pi0_ros.policy.tokenizer_file import TOKENIZER_FILE
+from pi0_ros.policy.checkpoints.openpi_form import ASSETS, KINDS
+from pi0_ros.policy.checkpoints.own_form import SECTION, STATISTICS_FILE, PipelineSection
+from pi0_ros.policy.checkpoints.tokenizer_file import TOKENIZER_FILE
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,15 @@ from pi0_ros.embodiment.files import known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.normaliser import Normaliser, Range, ZScore
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.model.matching import match
-from pi0_ros.model.names import find_openpi_names
 from pi0_ros.model.pi0 import Pi0
-from pi0_ros.model.weights import parts_of
-from pi0_ros.policy.checkpoint import describe
-from pi0_ros.policy.description import Description
-from pi0_ros.policy.fit import fit, misfits
-from pi0_ros.policy.hub import find_checkpoint
-from pi0_ros.policy.tokenizer_file import count_pieces, find_tokenizer
+from pi0_ros.model.stored.matching import match
+from pi0_ros.model.stored.names import find_openpi_names
+from pi0_ros.model.stored.weights import parts_of
+from pi0_ros.policy.checkpoints.checkpoint import describe
+from pi0_ros.policy.checkpoints.description import Description
+from pi0_ros.policy.checkpoints.fit import fit, misfits
+from pi0_ros.policy.checkpoints.hub import find_checkpoint
+from pi0_ros.policy.checkpoints.tokenizer_file import count_pieces, find_tokenizer
 
 KINDS = {"pi0": "π0", "pi05": "π0.5"}
 STILL = 1e-5  # a std or range below it: what hardly moved in training is blown up where it moves

@@ -95,7 +95,7 @@ def random_checkpoint(
     seed: Annotated[int, typer.Option(help="of the weights")] = 0,
 ) -> None:
     """Write a small π0 with random weights, to try the path; it trembles and knows no task."""
-    from pi0_ros.policy.random_checkpoint import write_random_checkpoint
+    from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
 
     write_random_checkpoint(directory, load_embodiment(embodiment), seed)
     typer.echo(f"random weights in {directory}: pi0 up {embodiment} --policy pi0 "

@@ -13,15 +13,15 @@ from pi0_ros.execution.chunk import ActionChunk, ActionKind
 from pi0_ros.model.sampler import Sampler
 from pi0_ros.model.tokens import PromptTokenizer
 from pi0_ros.observation.observation import Observation
-from pi0_ros.policy.checkpoint import describe, load
+from pi0_ros.policy.checkpoints.checkpoint import describe, load
+from pi0_ros.policy.checkpoints.fit import fit
+from pi0_ros.policy.checkpoints.hub import find_checkpoint
+from pi0_ros.policy.checkpoints.tokenizer_file import find_tokenizer
 from pi0_ros.policy.device import find_device, find_dtype
-from pi0_ros.policy.fit import fit
-from pi0_ros.policy.hub import find_checkpoint
 from pi0_ros.policy.images import fit as fit_image
 from pi0_ros.policy.images import interpolated, scaled
 from pi0_ros.policy.protocol import CannotPlan
 from pi0_ros.policy.settings import PolicySettings
-from pi0_ros.policy.tokenizer_file import find_tokenizer
 
 Inputs = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]
 """Images by slot (1, 3, S, S), tokens (1, L) and the padded state (1, A), on the device."""

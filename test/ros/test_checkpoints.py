@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 
 from pi0_ros.embodiment.files import share_directory
 from pi0_ros.embodiment.vector import to_model
-from pi0_ros.model import weights
 from pi0_ros.model.config import ExpertConfig, Pi0Config, VisionConfig
 from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
+from pi0_ros.model.stored import weights
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.policy_node import PolicyNode
 

@@ -17,7 +17,7 @@ from rclpy.action import ActionClient
 from pi0_ros.bridge.stamps import to_duration, to_time
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.policy_node import PolicyNode
-from pi0_ros.policy.random_checkpoint import write_random_checkpoint
+from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
 from pi0_ros.policy.scripted import ScriptedPolicy
 
 CHUNKS = "policy_node/action_chunk"

@@ -16,7 +16,7 @@ from pi0_ros.cli.stack import Stack, isolate_domain
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.execution.executor import State
 from pi0_ros.nodes import qos
-from pi0_ros.policy.random_checkpoint import write_random_checkpoint
+from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
 
 START_TIMEOUT_S = 60.0
 CAMERA_RATE_HZ = 15.0  # the simulation renders on the same cores that are measured

@@ -26,7 +26,7 @@ from pi0_ros.cli.bench import model as bench
 from pi0_ros.cli.bench.model_sizes import Inputs, ModelSize, model_size
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.pi0 import Pi0
-from pi0_ros.model.weights import load_openpi
+from pi0_ros.model.stored.weights import load_openpi
 
 # Packages of which single files are imported without the rest, and modules whose names those
 # files mention but never use in sampling: data sets, training, checkpoints. So neither

@@ -19,9 +19,9 @@ from pi0_ros.model.flow import euler_times, mean_over_real
 from pi0_ros.model.pi0 import Pi0
 from pi0_ros.model.realtime import Guidance, guidance_weight, overlap_weights
 from pi0_ros.model.sampler import Sampler
-from pi0_ros.model.weights import load_openpi
-from pi0_ros.policy.lerobot_form import ACTION, STATE, describe_lerobot
-from pi0_ros.policy.lerobot_processors import NORMALIZER, PREPROCESSOR
+from pi0_ros.model.stored.weights import load_openpi
+from pi0_ros.policy.checkpoints.lerobot_form import ACTION, STATE, describe_lerobot
+from pi0_ros.policy.checkpoints.lerobot_processors import NORMALIZER, PREPROCESSOR
 
 NETWORK = absolute(2e-5)
 NORMALISED = scaled(2e-6)  # LeRobot computes them in float32

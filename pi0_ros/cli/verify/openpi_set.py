@@ -25,7 +25,7 @@ from pi0_ros.model.layout import layout
 from pi0_ros.model.memory import Appended, Recorded
 from pi0_ros.model.pi0 import Pi0
 from pi0_ros.model.sampler import Sampler
-from pi0_ros.model.weights import load_openpi
+from pi0_ros.model.stored.weights import load_openpi
 
 NETWORK = absolute(2e-5)  # equivalent runs of openpi itself differ by 4e-6
 MIXTURE = absolute(1e-6)  # one product and one sum

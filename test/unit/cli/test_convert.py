@@ -15,12 +15,12 @@ from pi0_ros.cli.conversion import write_checkpoint
 from pi0_ros.cli.main import app
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.initialisation import initialise
-from pi0_ros.model.jax_parameters import JaxParameters
-from pi0_ros.model.names import EMBEDDING, EXPERT_HEAD, TIED_EMBEDDING
 from pi0_ros.model.pi0 import Pi0
-from pi0_ros.model.sizes import infer_config
-from pi0_ros.model.weights import load, load_openpi, parts_of, read_config, stored_tensors
-from pi0_ros.policy.checkpoint import describe
+from pi0_ros.model.stored.jax_parameters import JaxParameters
+from pi0_ros.model.stored.names import EMBEDDING, EXPERT_HEAD, TIED_EMBEDDING
+from pi0_ros.model.stored.sizes import infer_config
+from pi0_ros.model.stored.weights import load, load_openpi, parts_of, read_config, stored_tensors
+from pi0_ros.policy.checkpoints.checkpoint import describe
 
 DATA = Path(__file__).parents[2] / "data"
 JAX = DATA / "openpi_jax"

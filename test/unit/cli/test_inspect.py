@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from pi0_ros.cli.inspection import inspection, show
 from pi0_ros.cli.main import app, main
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.model import weights
 from pi0_ros.model.config import Pi0Config, VisionConfig
-from pi0_ros.model.tensor_files import TensorFiles
-from pi0_ros.policy.random_checkpoint import write_random_checkpoint
+from pi0_ros.model.stored import weights
+from pi0_ros.model.stored.tensor_files import TensorFiles
+from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
 
 GOLDEN = Path(__file__).parents[3] / "config" / "golden"
 runner = CliRunner()
@@ -45,7 +45,7 @@ def lerobot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def refuse(repository: str, name: str) -> Path:
         raise FileNotFoundError(f"no network for {repository}")
 
-    monkeypatch.setattr("pi0_ros.policy.tokenizer_file.find_hub_file", refuse)
+    monkeypatch.setattr("pi0_ros.policy.checkpoints.tokenizer_file.find_hub_file", refuse)
     monkeypatch.setenv("OPENPI_DATA_HOME", str(tmp_path))
     return Path(shutil.copytree(GOLDEN / "lerobot", tmp_path / "lerobot"))
 

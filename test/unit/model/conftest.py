@@ -15,7 +15,7 @@ from torch import Tensor
 from pi0_ros.model.config import CAMERAS, ExpertConfig, Pi0Config, VisionConfig
 from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
-from pi0_ros.model.weights import load_openpi
+from pi0_ros.model.stored.weights import load_openpi
 
 OPENPI = Path(__file__).parents[3] / "config" / "golden" / "openpi"
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from pi0_ros.model.flow import mean_over_real
 from pi0_ros.model.realtime import Guidance
 from pi0_ros.model.sampler import PATHS, Sampler
-from pi0_ros.model.sizes import infer_config
-from pi0_ros.model.tensor_files import TensorFiles
-from pi0_ros.model.weights import load_openpi
+from pi0_ros.model.stored.sizes import infer_config
+from pi0_ros.model.stored.tensor_files import TensorFiles
+from pi0_ros.model.stored.weights import load_openpi
 
 FOLDER = Path(__file__).parents[3] / "config" / "golden" / "lerobot"
 ABOUT = json.loads((FOLDER / "arch.json").read_text())

@@ -13,7 +13,7 @@ from pi0_ros.model.config import CAMERAS, Pi0Config
 from pi0_ros.model.pi0 import Pi0
 from pi0_ros.model.precision import parameter_dtype
 from pi0_ros.model.sampler import PATHS, Sampler
-from pi0_ros.model.weights import load_openpi
+from pi0_ros.model.stored.weights import load_openpi
 
 
 def sample(model, steps=10, **inputs):

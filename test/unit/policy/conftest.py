@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.model import weights
 from pi0_ros.model.config import ExpertConfig, Pi0Config, VisionConfig
 from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
+from pi0_ros.model.stored import weights
 from pi0_ros.observation.observation import Observation
-from pi0_ros.policy.random_checkpoint import write_random_checkpoint
+from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
 from pi0_ros.simulation.cameras import SimCameras
 from pi0_ros.simulation.robot import SimRobot
 

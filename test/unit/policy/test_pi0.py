@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 from pi0_ros.cli.conversion import Conversion, run
 from pi0_ros.embodiment.convention import Convention
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.model import weights
+from pi0_ros.model.stored import weights
 from pi0_ros.model.tokens import PromptTokenizer
 from pi0_ros.observation.observation import Observation
-from pi0_ros.policy.checkpoint import describe, load
+from pi0_ros.policy.checkpoints.checkpoint import describe, load
+from pi0_ros.policy.checkpoints.own_form import PipelineSection
 from pi0_ros.policy.images import fit, interpolated, scaled
-from pi0_ros.policy.own_form import PipelineSection
 from pi0_ros.policy.pi0 import Pi0Policy
 from pi0_ros.policy.protocol import CannotPlan
 from pi0_ros.policy.settings import PolicySettings
