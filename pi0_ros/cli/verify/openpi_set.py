@@ -44,7 +44,7 @@ def compare_openpi(folder: Path, name: str, conditions: Conditions) -> list[Resu
     case = _Case(
         load_openpi(
             folder / "model.safetensors",
-            _config(manifest),
+            recorded_config(manifest),
             conditions.device,
             conditions.dtype,
         ).requires_grad_(False),
@@ -99,7 +99,8 @@ def _in_bfloat16(folder: Path, case: _Case) -> list[Result]:
     return rounded.complete() + case.outputs.complete()
 
 
-def _config(manifest: Manifest) -> Pi0Config:
+def recorded_config(manifest: Manifest) -> Pi0Config:
+    """Tell the sizes of a set's model."""
     dims = manifest["dims"]
     vision, vlm, expert = dims["vision"], dims["vlm"], dims["expert"]
     return Pi0Config(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pi0_ros.cli.verify.openpi_set import recorded_config
+from pi0_ros.cli.verify.recording import read_manifest
 from pi0_ros.model.config import CAMERAS, ExpertConfig, Pi0Config, VisionConfig
 from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
@@ -51,35 +52,9 @@ class Golden:
         return dict(zip(names, self.observation, strict=True))
 
 
-def golden_config(folder: Path) -> Pi0Config:
-    dims = json.loads((folder / "config.json").read_text())["dims"]
-    vision, vlm, expert = dims["vision"], dims["vlm"], dims["expert"]
-    return Pi0Config(
-        vision=VisionConfig(
-            image_size=vision["image_size"],
-            patch_size=vision["patch_size"],
-            width=vision["hidden_size"],
-            depth=vision["num_hidden_layers"],
-            heads=vision["num_attention_heads"],
-            mlp=vision["intermediate_size"],
-        ),
-        vlm=ExpertConfig(vlm["width"], vlm["mlp_dim"]),
-        expert=ExpertConfig(expert["width"], expert["mlp_dim"]),
-        depth=vlm["depth"],
-        heads=vlm["num_heads"],
-        kv_heads=vlm["num_kv_heads"],
-        head_dim=vlm["head_dim"],
-        vocab=dims["vocab_size"],
-        action_dim=dims["action_dim"],
-        horizon=dims["action_horizon"],
-        prompt_length=dims["max_token_len"],
-        variant="pi05" if dims["pi05"] else "pi0",
-    )
-
-
 def read_golden(variant: str) -> Golden:
     folder = OPENPI if variant == "pi0" else OPENPI / variant
-    config = golden_config(folder)
+    config = recorded_config(read_manifest(folder / "config.json"))
     return Golden(
         folder,
         config,
