@@ -211,7 +211,7 @@ class Operations(TorchDispatchMode):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_one_full_sampling_takes_at_most_3500_operations(dtype):
-    """Ten steps, three cameras, released size; LeRobot takes 12,240, a plain rewrite 4,311."""
+    """Ten steps, three cameras, released size; LeRobot takes 12,312, counted the same way."""
     model = Pi0(Pi0Config.openpi()).requires_grad_(False)
     for name, parameter in model.named_parameters():
         parameter.data = parameter.data.to(parameter_dtype(name, dtype))
@@ -225,7 +225,7 @@ def test_one_full_sampling_takes_at_most_3500_operations(dtype):
     with Operations() as operations:
         actions = sampler.sample(images, image_masks, tokens, token_mask, state, noise)
     assert actions.shape == (1, 50, 32)
-    assert 3_000 < operations.counts.total() <= 3_500  # measured 3,421 and 3,389
+    assert 3_000 < operations.counts.total() <= 3_500  # measured 3,387 and 3,411
 
 
 def test_the_weights_may_be_trained_between_samplers(model, observe, draw):
