@@ -27,9 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench, name="bench")
-app.command(epilog="Example: pi0 convert checkpoints/pi0_base out/pi0 --asset trossen")(convert)
-app.command(epilog="Example: pi0 inspect lerobot/pi0_base --json out/pi0.json")(inspect)
-app.command(epilog="Example: pi0 verify --device cuda")(verify)
 errors = Console(stderr=True)
 
 Robot = Annotated[str, typer.Argument(help=f"a robot's YAML, or one of {known_embodiments()}")]
@@ -86,6 +83,11 @@ def demo(
     from pi0_ros.cli.demo.command import run_demo
 
     raise typer.Exit(run_demo(policy, checkpoint, out, seed, timeout_s))
+
+
+app.command(epilog="Example: pi0 inspect lerobot/pi0_base --json out/pi0.json")(inspect)
+app.command(epilog="Example: pi0 verify --device cuda")(verify)
+app.command(epilog="Example: pi0 convert checkpoints/pi0_base out/pi0 --asset trossen")(convert)
 
 
 @app.command(epilog="Example: pi0 random-checkpoint /tmp/random --embodiment ur5e_bimanual")
