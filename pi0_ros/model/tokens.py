@@ -72,7 +72,7 @@ class PromptTokenizer:
             )
         self._config = config
 
-    def encode(self, prompt: str, state: Tensor | None = None) -> Prompt:
+    def encode(self, prompt: str, state: Tensor | None = None, *, clean: bool = True) -> Prompt:
         r"""Encode one sentence.
 
         Underscores and line breaks become spaces. Without a state, a line break, encoded by
@@ -82,6 +82,7 @@ class PromptTokenizer:
         Args:
             prompt: What the robot shall do.
             state: Normalised state without padding, (D,); for π0.5 only.
+            clean: Clean the sentence as openpi does. LeRobot's π0 takes it as it stands.
 
         Raises:
             ValueError: There is a state, but the model reads it from a token of its own.
@@ -93,7 +94,9 @@ class PromptTokenizer:
                 f"a state came with the prompt, but variant '{self._config.variant}' takes it as a "
                 "tensor; only 'pi05' reads it as text. Encode the prompt alone."
             )
-        cleaned = prompt.strip().replace("_", " ").replace("\n", " ")
+        cleaned = prompt.removesuffix("\n")
+        if clean:
+            cleaned = prompt.strip().replace("_", " ").replace("\n", " ")
         pieces = self._pieces
         if state is None:
             ids = [pieces.bos_id(), *pieces.encode(cleaned), *pieces.encode("\n")]

@@ -126,7 +126,7 @@ class Pi0Policy:
         text = None
         if not config.has_state_token and self._fit.pipeline.convention.state_in_prompt:
             text = torch.from_numpy(wide if told.pads_prompt_state else state)
-        encoded = self._tokenizer.encode(prompt, text)
+        encoded = self._tokenizer.encode(prompt, text, clean=told.cleans_prompt)
         return (
             {slot: self._batch(torch.from_numpy(p)) for slot, p in pictures.items()},
             self._batch(encoded.tokens[encoded.mask]),  # so nothing has to be masked

@@ -38,6 +38,7 @@ class Description:
         tokenizer_id: The Hub's repository of the tokenizer, where the checkpoint names one.
         exact_times: Whether its sampler asks at exactly 1 - k/n.
         averages_pixels: Whether its images are shrunk by a filter that averages, as Pillow's does.
+        cleans_prompt: Whether underscores and line breaks of a sentence become spaces.
         pads_prompt_state: Whether the state in π0.5's prompt is as wide as the network's vectors.
         assumed: What the checkpoint does not say and was assumed, as sentences.
     """
@@ -53,6 +54,7 @@ class Description:
     tokenizer_id: str = ""
     exact_times: bool = False
     averages_pixels: bool = True
+    cleans_prompt: bool = True
     pads_prompt_state: bool = False
     assumed: tuple[str, ...] = ()
 

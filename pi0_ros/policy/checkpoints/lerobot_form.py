@@ -121,6 +121,7 @@ def describe_lerobot(directory: Path) -> Description:
         tokenizer_id=before.tokenizer(),
         exact_times=True,
         averages_pixels=False,
+        cleans_prompt=not config.has_state_token,
         pads_prompt_state=pads,
         assumed=("zeros behind the state in the prompt, as LeRobot 0.4 wrote them",) * pads,
     )

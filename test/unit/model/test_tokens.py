@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sentencepiece
 import torch
 from safetensors.torch import load_file
 
@@ -54,6 +55,12 @@ def test_underscores_and_line_breaks_are_spaces():
     tokenizer = PromptTokenizer(PIECES, PI0)
     plain = tokenizer.encode("fold the towel").tokens
     assert torch.equal(tokenizer.encode(" fold_the\ntowel\n").tokens, plain)
+
+
+def test_a_prompt_may_be_taken_as_it_stands():
+    prompt = PromptTokenizer(PIECES, PI0).encode("Pick_up", clean=False)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(PIECES))
+    assert prompt.tokens[prompt.mask].tolist() == [2, *pieces.encode("Pick_up\n")]
 
 
 def test_a_prompt_that_is_too_long_loses_its_end_with_a_warning(caplog):

@@ -288,8 +288,10 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     heard: list[list[str]] = []
     encode = PromptTokenizer.encode
 
-    def listen(self: PromptTokenizer, prompt: str, state: torch.Tensor | None = None) -> Any:
-        encoded = encode(self, prompt, state)
+    def listen(
+        self: PromptTokenizer, prompt: str, state: torch.Tensor | None = None, **how: bool
+    ) -> Any:
+        encoded = encode(self, prompt, state, **how)
         text = self._pieces.decode(encoded.tokens[encoded.mask].tolist())
         heard.append(numbers(text) if "State: " in text else [])
         return encoded

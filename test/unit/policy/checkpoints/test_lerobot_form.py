@@ -55,6 +55,7 @@ def test_a_policy_of_lerobots_is_described(lerobot: Path) -> None:
     assert told.tokenizer_id == "google/paligemma-3b-pt-224"
     assert told.exact_times
     assert not told.averages_pixels
+    assert not told.cleans_prompt
 
 
 def test_the_chunk_of_lerobot_comes_out_in_the_robots_units(
