@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorstore
 import torch
 from safetensors.torch import load_file
 
@@ -22,11 +23,6 @@ from pi0_ros.model.stored.weights import load_openpi, stored_tensors
 
 DATA = Path(__file__).parents[3] / "data" / "openpi_jax"
 VARIANTS = ("pi0", "pi05")
-
-
-@pytest.fixture
-def tensorstore():
-    return pytest.importorskip("tensorstore", reason="pip install -r requirements/jax.txt")
 
 
 # --- the mapping, backwards: PyTorch's tensors as JAX stacks them --------------------------------
@@ -149,7 +145,7 @@ def test_an_array_that_is_not_known_keeps_its_path():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_openpis_jax_model_sampled_comes_out(tensorstore, variant):
+def test_what_openpis_jax_model_sampled_comes_out(variant):
     source = JaxParameters(DATA / variant)
     config = infer_config(source, horizon=4, prompt_length=6, vision_heads=2)
     samples = load_file(DATA / "samples.safetensors")
@@ -169,7 +165,7 @@ def test_what_openpis_jax_model_sampled_comes_out(tensorstore, variant):
     torch.testing.assert_close(actions, samples[f"{variant}.actions"], rtol=0, atol=1e-4)
 
 
-def test_the_params_directory_is_as_good_as_the_checkpoint(tensorstore):
+def test_the_params_directory_is_as_good_as_the_checkpoint():
     assert find_parameters(DATA / "pi0") == find_parameters(DATA / "pi0" / "params")
     inside = JaxParameters(DATA / "pi0" / "params")
     assert inside.tensors == JaxParameters(DATA / "pi0").tensors
@@ -186,7 +182,7 @@ def test_without_tensorstore_the_remedy_is_told(monkeypatch):
         JaxParameters(DATA / "pi0")
 
 
-def test_a_lost_data_file_is_an_error(tensorstore, tmp_path):
+def test_a_lost_data_file_is_an_error(tmp_path):
     shutil.copytree(DATA / "pi05", tmp_path / "pi05")
     data = tmp_path / "pi05" / "params" / "ocdbt.process_0" / "d"
     for file in data.iterdir():
@@ -195,7 +191,7 @@ def test_a_lost_data_file_is_an_error(tensorstore, tmp_path):
         read_all(JaxParameters(tmp_path / "pi05"))
 
 
-def test_a_truncated_manifest_is_an_error(tensorstore, tmp_path):
+def test_a_truncated_manifest_is_an_error(tmp_path):
     shutil.copytree(DATA / "pi05", tmp_path / "pi05")
     manifest = tmp_path / "pi05" / "params" / "manifest.ocdbt"
     manifest.write_bytes(manifest.read_bytes()[:-9])
@@ -215,7 +211,7 @@ def read_all(source):
 
 
 @pytest.fixture
-def write(tensorstore, tmp_path):
+def write(tmp_path):
     """Write one array as orbax does, and return the checkpoint."""
 
     def written(driver="zarr", ocdbt=True, dtype="float32", values=VALUES, name="bias.value"):

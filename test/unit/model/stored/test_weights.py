@@ -327,7 +327,6 @@ print(peak() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much memory was used")
 def test_loading_never_needs_a_fifth_more_memory_than_the_file_is_large(tmp_path):
     """The largest tensor is a fifth of the file; in the released ones it is a seventh."""
     config = replace(Pi0Config.openpi(), depth=8, vocab=25000, head_dim=64)
