@@ -26,8 +26,13 @@ from pi0_ros.model.stored.sizes import HORIZON, infer_config
 from pi0_ros.model.stored.tensor_files import TensorFiles
 from pi0_ros.model.stored.tensor_source import READABLE, StoredTensor, TensorSource
 from pi0_ros.model.tokens import PromptTokenizer
-from pi0_ros.policy.checkpoints.openpi_form import ASSETS, KINDS
-from pi0_ros.policy.checkpoints.own_form import SECTION, STATISTICS_FILE, PipelineSection
+from pi0_ros.policy.checkpoints.openpi_form import ASSETS, KINDS, read_openpi_config
+from pi0_ros.policy.checkpoints.own_form import (
+    SECTION,
+    STATISTICS_FILE,
+    PipelineSection,
+    is_own,
+)
 from pi0_ros.policy.checkpoints.tokenizer_file import TOKENIZER_FILE
 
 
@@ -56,9 +61,11 @@ def run(wanted: Conversion) -> None:
             target may not be written.
     """
     source = _open(wanted.source)
+    horizons = wanted.horizon, read_openpi_config(wanted.source).action_horizon
+    horizon = next((told for told in horizons if told is not None), None)
     config = infer_config(
         source,
-        horizon=wanted.horizon or _stored_horizon(wanted.source),
+        horizon=HORIZON if horizon is None else horizon,
         prompt_length=wanted.prompt_length,
         vision_heads=wanted.vision_heads,
     )
@@ -75,33 +82,8 @@ def run(wanted: Conversion) -> None:
                 (folder / ASSETS / asset).mkdir(parents=True)
                 shutil.copy(file, folder / ASSETS / asset / STATISTICS_FILE)
     _tell(wanted, config, statistics)
-
-
-def write_checkpoint(
-    model: Pi0,
-    directory: Path,
-    sections: Mapping[str, Any],
-    statistics: Path | None,
-    tokenizer: Path | None,
-    *,
-    force: bool = False,
-) -> None:
-    """Write a model with all that it needs in our own form, whole or not at all.
-
-    Args:
-        model: The model.
-        directory: The directory; it must not exist, unless `force` replaces a checkpoint.
-        sections: Further objects of `config.json`.
-        statistics: A `norm_stats.json`, or None.
-        tokenizer: A sentencepiece file, or None.
-        force: Whether a checkpoint that is there may be replaced.
-
-    Raises:
-        ValueError: The directory may not be written.
-    """
-    with whole(directory, force=force) as folder:
-        weights.save(model, folder, sections)
-        _copy_beside(folder, statistics, tokenizer)
+    if horizon is None:
+        say(f"horizon {HORIZON} is assumed, as neither the weights nor a config.json say it")
 
 
 @contextmanager
@@ -148,16 +130,9 @@ def _open(source: Path) -> TensorSource:
             f"{source} is a checkpoint of LeRobot's, which says in its processors how it is used. "
             "It runs as it stands: give it as the checkpoint."
         )
+    if is_own(source):
+        raise ValueError(f"{source} is in our form already. Give it as the checkpoint.")
     return JaxParameters(source) if find_parameters(source) else TensorFiles(source)
-
-
-def _stored_horizon(source: Path) -> int:
-    """Return the horizon in openpi's `config.json`, which only its PyTorch form may have."""
-    file = source / weights.CONFIG_FILE
-    try:
-        return int(json.loads(file.read_text(encoding="utf-8"))["action_horizon"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return HORIZON
 
 
 def _choose(assets: Mapping[str, Path], wanted: Conversion) -> Path | None:
@@ -221,8 +196,12 @@ def _copy_beside(folder: Path, statistics: Path | None, tokenizer: Path | None) 
             shutil.copy(file, folder / name)
 
 
+def say(text: str) -> None:
+    """Print a sentence as it stands."""
+    Console(soft_wrap=True, markup=False, highlight=False).print(text)
+
+
 def _tell(wanted: Conversion, config: Pi0Config, statistics: Path | None) -> None:
-    say = Console(soft_wrap=True, markup=False, highlight=False).print
     kind = "π0.5" if config.variant == "pi05" else "π0"
     say(
         f"{kind} in {wanted.target}: {config.depth} layers, {config.action_dim} action dimensions, "

@@ -108,7 +108,7 @@ def _vision(shapes: _Shapes, heads: int | None) -> VisionConfig:
     if heads is None:
         raise ValueError(
             f"{shapes.place}: the heads of an image tower of width {width} are not known; known "
-            f"are the widths {sorted(VISION_HEADS)}. Give vision_heads."
+            f"are the widths {sorted(VISION_HEADS)}. `pi0 convert --vision-heads` writes them down."
         )
     return VisionConfig(
         image_size=side * patch,

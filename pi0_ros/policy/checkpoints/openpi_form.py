@@ -26,6 +26,16 @@ class OpenPiConfig(BaseModel):
     action_horizon: int | None = None
 
 
+def read_openpi_config(directory: Path) -> OpenPiConfig:
+    """Read what openpi wrote beside the weights, empty where it wrote nothing.
+
+    Raises:
+        ValueError: The file is malformed.
+    """
+    file = directory / CONFIG_FILE
+    return read_as(OpenPiConfig, file) if file.is_file() else OpenPiConfig()
+
+
 def describe_openpi(directory: Path) -> Description:
     """Read a checkpoint of openpi's PyTorch code.
 
@@ -34,14 +44,13 @@ def describe_openpi(directory: Path) -> Description:
         ValueError: A file is malformed, or files contradict each other.
     """
     weights = TensorFiles(directory)
-    file = directory / CONFIG_FILE
-    said = read_as(OpenPiConfig, file) if file.is_file() else OpenPiConfig()
+    said = read_openpi_config(directory)
     horizon = HORIZON if said.action_horizon is None else said.action_horizon
     config = infer_config(weights, horizon=horizon)
     if said.action_dim not in (None, config.action_dim):
         raise ValueError(
-            f"{file} says action_dim {said.action_dim}, but the weights have {config.action_dim}; "
-            "use the config.json that belongs to them"
+            f"{directory / CONFIG_FILE} says action_dim {said.action_dim}, but the weights have "
+            f"{config.action_dim}; use the config.json that belongs to them"
         )
     assumed = [f"prompts of at most {config.prompt_length} tokens, openpi's usual number"]
     if said.action_horizon is None:

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from pi0_ros.cli.conversion import write_checkpoint
 from pi0_ros.cli.main import app
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.initialisation import initialise
@@ -19,7 +18,13 @@ from pi0_ros.model.pi0 import Pi0
 from pi0_ros.model.stored.jax_parameters import JaxParameters
 from pi0_ros.model.stored.names import EMBEDDING, EXPERT_HEAD, TIED_EMBEDDING
 from pi0_ros.model.stored.sizes import infer_config
-from pi0_ros.model.stored.weights import load, load_openpi, parts_of, read_config, stored_tensors
+from pi0_ros.model.stored.weights import (
+    load,
+    load_openpi,
+    parts_of,
+    save,
+    stored_tensors,
+)
 from pi0_ros.policy.checkpoints.checkpoint import describe
 
 DATA = Path(__file__).parents[2] / "data"
@@ -40,16 +45,11 @@ def complaint(*words: object) -> str:
     return str(result.exception)
 
 
-@pytest.fixture
-def tensorstore():
-    return pytest.importorskip("tensorstore", reason="pip install -r requirements/jax.txt")
-
-
 # --- JAX -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("variant", "asset"), [("pi0", "robot_a"), ("pi05", "lab/robot_b")])
-def test_jax_parameters_become_our_checkpoint(tensorstore, tmp_path, variant, asset) -> None:
+def test_jax_parameters_become_our_checkpoint(tmp_path, variant, asset) -> None:
     target = tmp_path / "target"
     result = convert(
         JAX / variant, target, "--tokenizer", write_tokenizer(tmp_path), "--asset", asset
@@ -87,21 +87,21 @@ def write_tokenizer(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_still_needed_is_said(tensorstore, tmp_path) -> None:
+def test_what_is_still_needed_is_said(tmp_path) -> None:
     result = convert(JAX / "pi0", tmp_path / "target")
     assert "π0 in" in result.output
     assert f"it still needs {tmp_path / 'target' / 'tokenizer.model'}" in result.output
     assert result.output.count("it still needs") == 1
 
 
-def test_bfloat16_halves_the_large_matrices_only(tensorstore, tmp_path) -> None:
+def test_bfloat16_halves_the_large_matrices_only(tmp_path) -> None:
     convert(JAX / "pi0", tmp_path / "target", "--dtype", "bfloat16")
     stored = load_file(tmp_path / "target" / "model.safetensors")
     assert stored[TIED_EMBEDDING].dtype == torch.bfloat16
     assert stored["action_in_proj.weight"].dtype == torch.float32
 
 
-def test_openpis_form_has_all_that_its_strict_reader_wants(tensorstore, tmp_path) -> None:
+def test_openpis_form_has_all_that_its_strict_reader_wants(tmp_path) -> None:
     target = tmp_path / "target"
     convert(JAX / "pi05", target, "--to", "openpi")
     stored = load_file(target / "model.safetensors")
@@ -122,7 +122,7 @@ def read_jax_config(variant: str) -> Pi0Config:
     return infer_config(JaxParameters(JAX / variant), 4, 6, vision_heads=2)
 
 
-def test_openpis_form_converts_back_to_the_same_weights(tensorstore, tmp_path) -> None:
+def test_openpis_form_converts_back_to_the_same_weights(tmp_path) -> None:
     convert(JAX / "pi0", tmp_path / "direct")
     convert(JAX / "pi0", tmp_path / "openpi", "--to", "openpi")
     convert(tmp_path / "openpi", tmp_path / "back")
@@ -132,7 +132,7 @@ def test_openpis_form_converts_back_to_the_same_weights(tensorstore, tmp_path) -
     assert (tmp_path / "back" / "norm_stats.json").is_file()
 
 
-def test_the_robot_must_be_named_where_there_are_several(tensorstore, tmp_path) -> None:
+def test_the_robot_must_be_named_where_there_are_several(tmp_path) -> None:
     said = complaint(JAX / "pi05", tmp_path / "target")
     assert "lab/robot_b, robot_a. Name one of them with --asset" in said
     said = complaint(JAX / "pi05", tmp_path / "target", "--asset", "robot_c")
@@ -140,7 +140,7 @@ def test_the_robot_must_be_named_where_there_are_several(tensorstore, tmp_path) 
     assert not (tmp_path / "target").exists()
 
 
-def test_a_tokenizer_that_does_not_fit_is_refused_before_the_work(tensorstore, tmp_path) -> None:
+def test_a_tokenizer_that_does_not_fit_is_refused_before_the_work(tmp_path) -> None:
     complaint(JAX / "pi0", tmp_path / "target", "--tokenizer", TOKENIZER)  # more than 40 tokens
     assert list(tmp_path.iterdir()) == []
 
@@ -159,7 +159,7 @@ def openpi(tmp_path: Path) -> Path:
     config = replace(Pi0Config.demo(), heads=8, head_dim=16)
     folder = tmp_path / "source"
     model = initialise(Pi0(config), torch.Generator().manual_seed(0))
-    write_checkpoint(model, folder, {}, None, None)
+    save(model, folder)
     (folder / "config.json").write_text('{"action_horizon": 7}')
     return folder
 
@@ -167,6 +167,31 @@ def openpi(tmp_path: Path) -> Path:
 def test_openpis_configuration_tells_the_horizon(openpi, tmp_path) -> None:
     assert convert_demo(openpi, tmp_path / "target").exit_code == 0
     assert load(tmp_path / "target").config.horizon == 7
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"action_horizon": "ten"}'])
+def test_a_configuration_that_says_nothing_clear_is_refused(openpi, tmp_path, text) -> None:
+    (openpi / "config.json").write_text(text)
+    assert f"{openpi / 'config.json'}" in str(convert_demo(openpi, tmp_path / "target").exception)
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_horizon_of_zero_is_not_taken_for_none(openpi, tmp_path) -> None:
+    (openpi / "config.json").write_text('{"action_horizon": 0}')
+    assert "horizon is 0" in str(convert_demo(openpi, tmp_path / "target").exception)
+
+
+def test_a_horizon_that_nothing_says_is_told_as_assumed(openpi, tmp_path) -> None:
+    (openpi / "config.json").unlink()
+    assert "horizon 50 is assumed" in convert_demo(openpi, tmp_path / "assumed").output
+    told = convert_demo(openpi, tmp_path / "told", "--horizon", "50")
+    assert "assumed" not in told.output
+
+
+def test_our_own_form_needs_no_conversion(openpi, tmp_path) -> None:
+    convert_demo(openpi, tmp_path / "ours")
+    result = convert_demo(tmp_path / "ours", tmp_path / "target")
+    assert "is in our form already" in str(result.exception)
 
 
 def test_lerobots_checkpoint_needs_no_conversion(openpi, tmp_path) -> None:
@@ -209,14 +234,3 @@ def test_a_weight_that_is_nan_leaves_no_target(openpi, tmp_path) -> None:
     save_file(tensors, file)
     assert "NaN" in str(convert_demo(openpi, tmp_path / "target").exception)
     assert not (tmp_path / "target").exists()
-
-
-def test_a_checkpoint_is_written_with_all_that_it_needs(tmp_path) -> None:
-    statistics = JAX / "pi0" / "assets" / "robot_a" / "norm_stats.json"
-    model = initialise(Pi0(Pi0Config.demo()), torch.Generator().manual_seed(0))
-    write_checkpoint(model, tmp_path / "a", {"pipeline": {"x": 1}}, statistics, TOKENIZER)
-    assert read_config(tmp_path / "a")["pipeline"] == {"x": 1}
-    assert (tmp_path / "a" / "norm_stats.json").read_bytes() == statistics.read_bytes()
-    assert (tmp_path / "a" / "tokenizer.model").read_bytes() == TOKENIZER.read_bytes()
-    with pytest.raises(ValueError, match="exists"):
-        write_checkpoint(model, tmp_path / "a", {}, None, None)

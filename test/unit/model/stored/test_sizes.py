@@ -70,7 +70,9 @@ def test_what_shapes_cannot_tell_has_openpis_defaults(tiny_config):
 
 def test_an_unknown_image_tower_is_named_with_the_remedy(tiny_config):
     layout = stored_layout(replace(tiny_config, heads=8), torch.float32)
-    with pytest.raises(ValueError, match=r"width 12 are not known; .* \[768, 1024, 1152\]\. Give"):
+    with pytest.raises(
+        ValueError, match=r"width 12 are not known; .* \[768, 1024, 1152\]\. `pi0 convert"
+    ):
         infer_config(Headers(layout))
 
 
