@@ -136,14 +136,17 @@ def _open(source: Path) -> TensorSource:
 
 
 def _choose(assets: Mapping[str, Path], wanted: Conversion) -> Path | None:
-    if wanted.asset or len(assets) > 1:
-        if wanted.asset not in assets:
-            raise ValueError(
-                f"asset '{wanted.asset}' is not among the statistics of {wanted.source}: "
-                f"{', '.join(assets) or 'it has none'}. Name one of them with --asset."
-            )
-        return assets[wanted.asset]
-    return next(iter(assets.values()), None)
+    if not wanted.asset and len(assets) > 1:
+        raise ValueError(
+            f"{wanted.source} has the statistics of several robots: {', '.join(assets)}. Name one "
+            "of them with --asset."
+        )
+    if wanted.asset and wanted.asset not in assets:
+        raise ValueError(
+            f"asset '{wanted.asset}' is not among the statistics of {wanted.source}: "
+            f"{', '.join(assets) or 'it has none'}. Name one of them with --asset."
+        )
+    return assets[wanted.asset] if wanted.asset else next(iter(assets.values()), None)
 
 
 def _convert_weights(

@@ -134,7 +134,7 @@ def test_openpis_form_converts_back_to_the_same_weights(tmp_path) -> None:
 
 def test_the_robot_must_be_named_where_there_are_several(tmp_path) -> None:
     said = complaint(JAX / "pi05", tmp_path / "target")
-    assert "lab/robot_b, robot_a. Name one of them with --asset" in said
+    assert "several robots: lab/robot_b, robot_a. Name one of them with --asset" in said
     said = complaint(JAX / "pi05", tmp_path / "target", "--asset", "robot_c")
     assert "asset 'robot_c' is not among" in said
     assert not (tmp_path / "target").exists()
