@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from pi0_ros.embodiment.errors import unknown_name
-from pi0_ros.embodiment.spec import CameraSlot, Name, Spec
+from pi0_ros.embodiment.spec import CameraSlot
+from pi0_ros.embodiment.strict import Name, Spec
 from pi0_ros.embodiment.value_map import ActionMap, StateMap
 
 Width = Annotated[int, Field(gt=0)]
@@ -47,13 +48,14 @@ class Convention(Spec):
     state_in_prompt: bool = True
 
     @staticmethod
-    def identity(width: int) -> Convention:
-        """Return the convention that changes nothing, for a robot of ``width`` numbers."""
+    def identity(state_width: int, action_width: int, delta: tuple[int, ...] = ()) -> Convention:
+        """Return the convention that keeps a robot's numbers, those of ``delta`` relative."""
         return Convention(
             name="identity",
             title="The robot's own numbers",
-            state_width=width,
-            action_width=width,
+            state_width=state_width,
+            action_width=action_width,
+            delta=delta,
         )
 
     @model_validator(mode="after")
@@ -163,7 +165,7 @@ def delta(actions: np.ndarray, state: np.ndarray, mask: np.ndarray) -> np.ndarra
     Args:
         actions: (..., H, A) in the model's units, not normalised.
         state: (..., S), likewise.
-        mask: Which dimensions become relative, (M,) bool with M at most A and S.
+        mask: Which dimensions become relative, (M,) bool; none behind A or S.
 
     Returns:
         (..., H, A); where the mask is False, and beyond it, the actions as they were.
@@ -177,12 +179,12 @@ def absolute(actions: np.ndarray, state: np.ndarray, mask: np.ndarray) -> np.nda
 
 
 def _shifted(actions: np.ndarray, by: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    width = len(mask)
-    if width > min(actions.shape[-1], by.shape[-1]):
+    dims = np.flatnonzero(mask)  # behind the last of them the state may end
+    if dims.size and dims[-1] >= min(actions.shape[-1], by.shape[-1]):
         raise ValueError(
-            f"a mask of {width} dimensions does not fit actions {actions.shape} and state "
+            f"a mask of dimension {dims[-1]} does not fit actions {actions.shape} and state "
             f"{by.shape}"
         )
     shifted = np.array(actions, dtype=np.float64)
-    shifted[..., :width] += np.where(mask, by[..., :width], 0.0)[..., None, :]
+    shifted[..., dims] += by[..., None, dims]
     return shifted

@@ -69,14 +69,19 @@ def _find(what: str, name_or_path: str) -> Path:
     return share_directory() / "config" / f"{what}s" / f"{name_or_path}.yaml"
 
 
-def find_urdf(urdf: str) -> Path:
-    """Return a xacro by path, or by its file name in this package's urdf/.
+def find_urdf(urdf: str, yaml: Path | None = None) -> Path:
+    """Return a URDF or xacro by path, beside the robot's YAML, or in this package's urdf/.
+
+    Args:
+        urdf: From / or ~, or relative to one of these folders.
+        yaml: The robot's YAML, where it has a file.
 
     Raises:
         EmbodimentError: The file does not exist.
     """
-    own = Path(urdf).expanduser()
-    path = own if own.is_absolute() else share_directory() / "urdf" / own
-    if not path.is_file():
-        raise EmbodimentError(f"urdf '{urdf}': no file {path}")
-    return path
+    folders = [*([yaml.resolve().parent] if yaml else []), share_directory() / "urdf"]
+    paths = dict.fromkeys(folder / Path(urdf).expanduser() for folder in folders)
+    for path in paths:
+        if path.is_file():
+            return path
+    raise EmbodimentError(f"urdf '{urdf}': no file {' and no file '.join(map(str, paths))}")

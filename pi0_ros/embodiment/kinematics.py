@@ -33,6 +33,9 @@ class Chain:
         joints: Names that give the order of ``q``; joints of the chain that are not among them
             stand at zero.
 
+    Attributes:
+        root: Name of the link in whose frame everything is.
+
     Raises:
         ValueError: The link is not in the URDF.
     """
@@ -57,6 +60,7 @@ class Chain:
                 )
             )
             tip = joint.parent
+        self.root = tip
         self._links = links[::-1]
         self._width = len(order)
 
@@ -74,6 +78,20 @@ class Chain:
     def position(self, q: np.ndarray) -> np.ndarray:
         """Position of the tip in the root's frame, (3,) [m]; ``q`` is (D,) [rad or m]."""
         return self._frames(q)[-1][:3, 3]
+
+    def positions(self, q: np.ndarray) -> np.ndarray:
+        """Positions of the tip for many poses at once, (N, 3) [m]; ``q`` is (N, D) [rad or m].
+
+        The tip is carried from joint to joint towards the root: no matrix per pose is made.
+        """
+        points = np.zeros((len(q), 3))
+        for link in reversed(self._links):
+            if link.index is not None:
+                amount = q[:, link.index, None]
+                slid = points + amount * link.axis
+                points = slid if link.slides else _turned(points, link.axis, amount)
+            points = points @ link.parent_to_joint[:3, :3].T + link.parent_to_joint[:3, 3]
+        return points
 
     def jacobian(self, q: np.ndarray) -> np.ndarray:
         """Geometric Jacobian of the tip in the root's frame.
@@ -148,3 +166,10 @@ class Chain:
                 frame = frame @ motion
             frames.append(frame)
         return frames
+
+
+def _turned(points: np.ndarray, axis: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Turn points (N, 3) about a unit axis (3,) by angles (N, 1) [rad]; Rodrigues' formula."""
+    along = (points @ axis)[:, None] * axis
+    across = np.cross(axis, points)
+    return np.asarray(along + np.cos(angles) * (points - along) + np.sin(angles) * across)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from pi0_ros.embodiment.spec import Spec
+from pi0_ros.embodiment.strict import Spec
 
 Dimension = Annotated[int, Field(ge=0)]
 Dimensions = Annotated[tuple[Dimension, ...], Field(min_length=1)]

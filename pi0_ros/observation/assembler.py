@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import state_from_positions
 from pi0_ros.observation.observation import NotReady, Observation
 from pi0_ros.observation.timeline import Timeline, interpolate
 
@@ -47,17 +45,8 @@ class ObservationAssembler:
         self._faults.pop(camera, None)
         self._images[camera].add(stamp_ns, rgb)
 
-    def add_positions(self, stamp_ns: int, positions: Mapping[str, float]) -> None:
-        """Take one ``joint_states`` message: positions by name [rad or m]; stamp [ns, node clock].
-
-        A message without some of the robot's joints is remembered as a fault that
-        :meth:`snapshot` reports; it is never filled up.
-        """
-        try:
-            state = state_from_positions(self._embodiment, positions)
-        except KeyError as error:
-            self._faults["joint_states"] = str(error.args[0])
-            return
+    def add_state(self, stamp_ns: int, state: np.ndarray) -> None:
+        """Take the measured state (S,) [rad or m] of an instant [ns, node clock]."""
         if not np.isfinite(state).all():
             self._faults["joint_states"] = "joint_states holds a position that is not finite"
             return

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import padded, to_model, to_ros
-from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.embodiment.vector import actions_to_ros, padded, state_to_model
+from pi0_ros.execution.chunk import ActionChunk, action_kinds
 from pi0_ros.model.sampler import Sampler
 from pi0_ros.model.tokens import PromptTokenizer
 from pi0_ros.observation.observation import Observation
@@ -81,7 +81,7 @@ class Pi0Policy:
         """
         e, pipeline = self._embodiment, self._fit.pipeline
         try:
-            here = to_model(e, self._checked(observation.state))
+            here = state_to_model(e, self._checked(observation.state))
             images = {slot: observation.images[name] for name, slot in self._fit.slots.items()}
             inputs = self._inputs(images, pipeline.state(here), observation.prompt)
         except ValueError as error:
@@ -94,21 +94,21 @@ class Pi0Policy:
                 "returned are not finite; try dtype float32, or another checkpoint"
             )
         return ActionChunk(
-            names=e.joint_names,
-            kinds=(ActionKind.POSITION,) * len(e.joints),
-            actions=to_ros(e, pipeline.actions(sampled, here)),
+            names=e.axis_names,
+            kinds=action_kinds(e),
+            actions=actions_to_ros(e, pipeline.actions(sampled, here)),
             start_ns=observation.stamp_ns,
             period_ns=e.policy.period_ns,
             prompt=observation.prompt,
         )
 
     def _checked(self, state: np.ndarray) -> np.ndarray:
-        """Insist on one finite number per joint."""
-        names = self._embodiment.joint_names
+        """Insist on one finite number per observed joint."""
+        names = [joint.name for joint in self._embodiment.state_joints]
         if state.shape != (len(names),):
             raise ValueError(
                 f"the state has shape {state.shape}; {self._embodiment.name} has {len(names)} "
-                "joints"
+                "observed joints"
             )
         wrong = [name for name, value in zip(names, state, strict=True) if not np.isfinite(value)]
         if wrong:

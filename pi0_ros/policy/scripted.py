@@ -8,7 +8,7 @@ import numpy as np
 
 from pi0_ros.embodiment.kinematics import Chain
 from pi0_ros.embodiment.spec import Camera, Embodiment
-from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.execution.chunk import ActionChunk, action_kinds
 from pi0_ros.observation.observation import Observation
 from pi0_ros.policy.instruction import Instruction, parse_instruction
 from pi0_ros.policy.protocol import CannotPlan
@@ -16,10 +16,11 @@ from pi0_ros.policy.protocol import CannotPlan
 # The task: the tool point goes to just above the middle of a 5 cm block's top face.
 BLOCK_HEIGHT_M = 0.05
 CLEARANCE_M = 0.01
-SEEN_HEIGHT_M = 0.045  # of the visible pixels' middle: the top face and a little of the sides
+CENTRE_M = BLOCK_HEIGHT_M / 2  # a cube's outline is symmetric about its centre, from any side
 FEWEST_PIXELS = 40  # less is the edge of a hidden block, whose middle is unknown
 WHOLE_VIEW = 0.9  # of the pixels seen before; with less the arm hides a part, and the middle shifts
-MOVED_M = 0.04  # more than the middle shifts where a part is hidden: the block is elsewhere now
+MOVED_M = 0.04  # more than the middle shifts where half is hidden: the block is elsewhere now ...
+HALF_VIEW = 0.5  # ... unless a sliver is left
 
 SPEED_M_S = 0.25
 GAIN_PER_S = 3.0  # approach speed per distance: slows down over the last 10 cm
@@ -55,6 +56,7 @@ class ScriptedPolicy:
         """Read the chains of the arms and of the reference camera."""
         self._embodiment = embodiment
         names = embodiment.joint_names
+        self._table_m = embodiment.scene.table.height
         self._camera = embodiment.cameras[0]
         self._camera_chain = Chain(urdf, self._camera.frame, names)
         self._chains = {
@@ -86,9 +88,9 @@ class ScriptedPolicy:
             raise CannotPlan(str(error)) from error
         goal = self._goal(observation, instruction)
         return ActionChunk(
-            names=self._embodiment.joint_names,
-            kinds=(ActionKind.POSITION,) * len(self._embodiment.joints),
-            actions=self._way(observation.state, instruction.arm, goal),
+            names=self._embodiment.axis_names,
+            kinds=action_kinds(self._embodiment),
+            actions=self._actions(self._joints(observation.state), instruction.arm, goal),
             start_ns=observation.stamp_ns,
             period_ns=self._embodiment.policy.period_ns,
             prompt=observation.prompt,
@@ -96,8 +98,9 @@ class ScriptedPolicy:
 
     def _goal(self, observation: Observation, instruction: Instruction) -> np.ndarray:
         color = instruction.color
-        pose = self._camera_chain.pose(observation.state)
-        seen = locate_block(observation.images[self._camera.name], color, self._camera, pose)
+        pose = self._camera_chain.pose(self._joints(observation.state))
+        image = observation.images[self._camera.name]
+        seen = locate_block(image, color, self._camera, pose, self._table_m + CENTRE_M)
         known = self._seen.get(color)
         if seen and (known is None or _supersedes(seen, known)):
             self._seen[color] = known = seen
@@ -105,15 +108,29 @@ class ScriptedPolicy:
             raise CannotPlan(
                 f"no {color} block is visible in {self._camera.name}; move it, or the arm above it"
             )
-        return np.array([*known.place, BLOCK_HEIGHT_M + CLEARANCE_M])
+        return np.array([*known.place, self._table_m + BLOCK_HEIGHT_M + CLEARANCE_M])
 
-    def _way(self, state: np.ndarray, arm: str, goal: np.ndarray) -> np.ndarray:
-        """Follow the velocity field from the observed state, (H, D)."""
+    def _joints(self, state: np.ndarray) -> np.ndarray:
+        """Complete the observed state (S,) to all joints (J,); what is not seen is at home."""
+        joints = np.array(self._embodiment.home)
+        joints[[joint.observed for joint in self._embodiment.joints]] = state
+        return joints
+
+    def _actions(self, joints: np.ndarray, arm: str, goal: np.ndarray) -> np.ndarray:
+        """Let the joints go the way, (H, A); a base stands still."""
+        way = self._way(joints, arm, goal)
+        actions = np.zeros((len(way), len(self._embodiment.axes)))
+        actions[:, self._embodiment.joint_columns] = way
+        return actions
+
+    def _way(self, joints: np.ndarray, arm: str, goal: np.ndarray) -> np.ndarray:
+        """Follow the velocity field from where the joints are, (H, J)."""
         chain, period = self._chains[arm], self._embodiment.policy.period_ns / 1e9
         rotation = chain.pose(self._embodiment.home)[:3, :3]
-        place, moved = chain.position(state), np.array(state, dtype=np.float64)
-        moving = [self._embodiment.index(name) for name in self._embodiment.arms[arm].joints]
-        resting = np.setdiff1d(np.arange(len(state)), moving)
+        place, moved = chain.position(joints), np.array(joints, dtype=np.float64)
+        names = self._embodiment.joint_names
+        moving = [names.index(name) for name in self._embodiment.arms[arm].joints]
+        resting = np.setdiff1d(np.arange(len(joints)), moving)
         rest = self._rest()[resting]
         actions = []
         for _ in range(self._embodiment.policy.horizon):
@@ -130,14 +147,14 @@ class ScriptedPolicy:
         return np.array(actions)
 
     def _rest(self) -> np.ndarray:
-        """Where joints that do not reach go: arms home, grippers open, (D,)."""
+        """Where joints that do not reach go: arms home, grippers open, (J,)."""
         joints = self._embodiment.joints
         return np.array([j.home if j.gripper is None else j.gripper.open for j in joints])
 
 
 def _supersedes(seen: Sighting, known: Sighting) -> bool:
     moved = float(np.linalg.norm(seen.place - known.place)) > MOVED_M
-    return moved or seen.pixels >= WHOLE_VIEW * known.pixels
+    return seen.pixels >= (HALF_VIEW if moved else WHOLE_VIEW) * known.pixels
 
 
 def funnel_velocity(place: np.ndarray, goal: np.ndarray) -> np.ndarray:
@@ -160,7 +177,7 @@ def funnel_velocity(place: np.ndarray, goal: np.ndarray) -> np.ndarray:
 
 
 def locate_block(
-    image: np.ndarray, color: str, camera: Camera, camera_to_world: np.ndarray
+    image: np.ndarray, color: str, camera: Camera, camera_to_world: np.ndarray, height_m: float
 ) -> Sighting | None:
     """Find a block's middle on the table from its color.
 
@@ -169,6 +186,7 @@ def locate_block(
         color: ``red`` or ``blue``.
         camera: The camera's optics.
         camera_to_world: Pose of the optical frame (REP-103: z forward, y down), (4, 4) [m].
+        height_m: Height of the visible pixels' middle [m].
 
     Returns:
         Its place in the world, None where too little of it is seen.
@@ -183,5 +201,5 @@ def locate_block(
     focal = height / 2 / np.tan(np.radians(camera.fovy_deg) / 2)
     ray = np.array([columns.mean() + 0.5 - width / 2, rows.mean() + 0.5 - height / 2, focal])
     origin, direction = camera_to_world[:3, 3], camera_to_world[:3, :3] @ ray
-    place = origin + direction * ((SEEN_HEIGHT_M - origin[2]) / direction[2])
+    place = origin + direction * ((height_m - origin[2]) / direction[2])
     return Sighting(place[:2], len(rows))

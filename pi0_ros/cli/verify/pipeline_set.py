@@ -91,7 +91,7 @@ def _aloha(case: Comparison) -> None:
     width = adapted.state_width
     state, actions = recorded.array("aloha.raw_state"), recorded.array("aloha.raw_actions")
     junk = np.pad(actions, [(0, 0), (0, 18)], constant_values=7.0)  # what pads a network's output
-    for number, one in (("1", adapted), ("0", Convention.identity(width))):
+    for number, one in (("1", adapted), ("0", Convention.identity(width, width))):
         case.check(f"aloha.adapt{number}.state", one.state_to_model(state), FLOAT64)
         learned = one.actions_to_model(actions)
         case.check(f"aloha.adapt{number}.train_actions", learned, FLOAT64)

@@ -11,6 +11,7 @@ from pi0_ros.embodiment.convention import Convention
 from pi0_ros.embodiment.loading import convention_of
 from pi0_ros.embodiment.pipeline import Pipeline
 from pi0_ros.embodiment.spec import Camera, Embodiment
+from pi0_ros.embodiment.vector import vector_widths
 from pi0_ros.model.config import CAMERAS
 from pi0_ros.policy.checkpoints.description import Description
 
@@ -59,11 +60,11 @@ def misfits(description: Description, embodiment: Embodiment) -> tuple[str, ...]
 
 
 def _check_sizes(description: Description, embodiment: Embodiment) -> None:
-    config, width = description.config, len(embodiment.joints)
+    config, width = description.config, max(vector_widths(embodiment))
     if config.action_dim < width:
         raise ValueError(
-            f"its vectors have {config.action_dim} numbers and the robot has {width} joints; use "
-            "a checkpoint at least as wide"
+            f"its vectors have {config.action_dim} numbers and the robot's {width}; use a "
+            "checkpoint at least as wide"
         )
     if config.horizon < embodiment.policy.execute:
         raise ValueError(
@@ -75,12 +76,12 @@ def _check_sizes(description: Description, embodiment: Embodiment) -> None:
 def _pipeline(description: Description, embodiment: Embodiment) -> Pipeline:
     """Put convention and statistics together."""
     convention = description.convention or convention_of(embodiment)
-    width = len(embodiment.joints)
-    if (convention.state_width, convention.action_width) != (width, width):
+    widths = vector_widths(embodiment)
+    if (convention.state_width, convention.action_width) != widths:
         raise ValueError(
             f"it has states of {convention.state_width} and actions of "
-            f"{convention.action_width} numbers; the robot has {width} joints. Use a checkpoint "
-            "that was trained on this robot"
+            f"{convention.action_width} numbers; the robot's have {widths[0]} and {widths[1]}. "
+            "Use a checkpoint that was trained on this robot"
         )
     asset = "" if "" in description.normalisations else _asset(description, embodiment)
     pipeline = Pipeline(convention, description.normalisations[asset])

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pi0_ros.embodiment.convention import Convention
 from pi0_ros.embodiment.normalisation import NormStats
-from pi0_ros.embodiment.spec import Spec
+from pi0_ros.embodiment.strict import Spec
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.stored.tensor_files import TensorFiles
 from pi0_ros.model.stored.weights import FORMAT, read_config

@@ -6,13 +6,14 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 import torch
 
 from pi0_ros.embodiment.convention import Convention
 from pi0_ros.embodiment.normalisation import NormStats, Statistics
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import to_model
+from pi0_ros.embodiment.vector import actions_to_model, state_of, state_to_model, vector_widths
 from pi0_ros.model.config import Pi0Config
 from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
@@ -33,13 +34,23 @@ def write_random_checkpoint(directory: Path, embodiment: Embodiment, seed: int) 
     size = sentencepiece.SentencePieceProcessor(model_proto=pieces).get_piece_size()
     config = replace(Pi0Config.demo(), vocab=size)
     model = initialise(Pi0(config), torch.Generator().manual_seed(seed))
-    home = tuple(to_model(embodiment, embodiment.home).tolist())
-    about_home = Statistics(mean=home, std=(STD,) * len(home))
-    convention = Convention.identity(len(embodiment.joints))
+    convention = Convention.identity(*vector_widths(embodiment))
     pipeline = PipelineSection(normalisation="z_score", convention=convention)
     weights.save(model, directory, {SECTION: pipeline.model_dump(mode="json")})
-    NormStats(state=about_home, actions=about_home).save(directory / STATISTICS_FILE)
+    _about_home(embodiment).save(directory / STATISTICS_FILE)
     (directory / TOKENIZER_FILE).write_bytes(pieces)
+
+
+def _about_home(embodiment: Embodiment) -> NormStats:
+    """Return statistics of a robot that stands at home and trembles."""
+    action = np.zeros(len(embodiment.axes))  # a base stands still
+    action[embodiment.joint_columns] = embodiment.home
+    home = state_to_model(embodiment, state_of(embodiment, embodiment.home))
+    state, actions = (
+        Statistics(mean=tuple(mean.tolist()), std=(STD,) * len(mean))
+        for mean in (home, actions_to_model(embodiment, action))
+    )
+    return NormStats(state=state, actions=actions)
 
 
 def _train_tokenizer(embodiment: Embodiment, vocabulary: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from pi0_ros.embodiment.files import EmbodimentError
+from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.normalisation import NormStats
 
 OPENPI = Path(__file__).parents[3] / "config" / "golden" / "openpi" / "pipeline"
@@ -25,11 +29,12 @@ def description() -> dict[str, Any]:
         "title": "A slide with a gripper",
         "urdf": "slider.urdf",
         "policy": {"rate_hz": 20, "horizon": 50, "execute": 16},
+        "paddings": {"paper": 18, "openpi": 32},
         "command": {"rate_hz": 500, "lead_ms": 40},
         "arms": {"only": {"tool_link": "tool", "joints": ["slide"]}},
         "joints": [
-            {"name": "slide", "unit": "m", **limits},
-            {"name": "grip", "unit": "rad", **limits, "gripper": grip},
+            {"name": "slide", "index": 0, "unit": "m", **limits},
+            {"name": "grip", "index": 1, "unit": "rad", **limits, "gripper": grip},
         ],
         "cameras": [camera("front", "base_0_rgb"), camera("wrist", "left_wrist_0_rgb")],
         "controllers": [
@@ -37,6 +42,23 @@ def description() -> dict[str, Any]:
             controller("grip_controller", "forward_position", "grip"),
         ],
     }
+
+
+@pytest.fixture
+def refusal(tmp_path: Path) -> Callable[[dict[str, Any]], str]:
+    """Write a description into a file and return what is said about it when it is loaded."""
+    (tmp_path / "slider.urdf").write_text('<robot name="slider"><link name="world"/></robot>')
+
+    def refuse(description: dict[str, Any]) -> str:
+        file = tmp_path / "slider.yaml"
+        file.write_text(json.dumps(description, indent=1))  # YAML includes JSON
+        with pytest.raises(EmbodimentError) as caught:
+            load_embodiment(str(file))
+        said = str(caught.value)
+        assert str(file) in said
+        return said
+
+    return refuse
 
 
 def camera(name: str, slot: str) -> dict[str, Any]:

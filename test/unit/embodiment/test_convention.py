@@ -62,7 +62,7 @@ def test_the_callers_numbers_stay_as_they_are() -> None:
 
 
 def test_the_identity_changes_nothing() -> None:
-    identity, values = Convention.identity(2), np.array([[1.0, -2.0]])
+    identity, values = Convention.identity(2, 2), np.array([[1.0, -2.0]])
     for way in (identity.state_to_model, identity.actions_to_robot, identity.actions_to_model):
         np.testing.assert_array_equal(way(values), values)
     assert not identity.delta_mask.any()
@@ -141,7 +141,7 @@ def test_openpis_aloha_gripper_is_reproduced_beyond_its_ends_too(openpi: Numbers
 
 
 def test_without_adapting_aloha_is_the_identity(openpi: Numbers) -> None:
-    plain = Convention.identity(14)
+    plain = Convention.identity(14, 14)
     close(plain.state_to_model(openpi["aloha.raw_state"]), openpi["aloha.adapt0.state"])
     raw = openpi["aloha.raw_actions"]
     close(plain.actions_to_model(raw), openpi["aloha.adapt0.train_actions"])
@@ -181,8 +181,14 @@ def test_actions_of_another_width_are_refused() -> None:
 
 
 def test_a_mask_wider_than_the_numbers_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a mask of 3 dimensions does not fit actions \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"a mask of dimension 2 does not fit actions \(4, 2\)"):
         delta(np.zeros((4, 2)), np.zeros(3), np.ones(3, bool))
+
+
+def test_a_mask_may_end_before_the_actions_do_and_behind_the_state() -> None:
+    mask = np.array([True, False, False])
+    moved = delta(np.ones((4, 3)), np.array([0.25, 9.0]), mask)
+    np.testing.assert_array_equal(moved, np.tile([0.75, 1.0, 1.0], (4, 1)))
 
 
 @pytest.mark.parametrize(

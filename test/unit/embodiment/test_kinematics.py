@@ -50,6 +50,28 @@ def test_a_cranes_jacobian_is_the_one_that_one_computes_in_the_head() -> None:
     np.testing.assert_allclose(crane().jacobian(np.zeros(3)), expected, atol=1e-12)
 
 
+def test_a_crane_goes_along_a_path_that_one_computes_in_the_head() -> None:
+    path = np.array([[0.0, 9.0, 3.0], [np.pi / 2, 9.0, 3.0], [np.pi, 0.0, 0.0]])
+    np.testing.assert_allclose(
+        crane().positions(path), [[5, 0, 1], [3, 2, 1], [-2, 0, 1]], atol=1e-12
+    )
+
+
+def test_no_poses_have_no_positions() -> None:
+    assert crane().positions(np.zeros((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("tip", TIPS)
+def test_positions_of_many_poses_are_those_of_each(chains: dict[str, Chain], tip: str) -> None:
+    poses = random_poses(50, seed=3)
+    expected = [chains[tip].position(q) for q in poses]
+    np.testing.assert_allclose(chains[tip].positions(poses), expected, rtol=0, atol=1e-12)
+
+
+def test_a_chain_knows_its_root() -> None:
+    assert crane().root == "world"
+
+
 def test_joints_that_are_not_named_stand_at_zero() -> None:
     chain = Chain(CRANE, "tool", ["slide"])
     np.testing.assert_allclose(chain.position(np.array([1.0])), [3, 0, 1])

@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pi0_ros.embodiment.files import EmbodimentError, known_conventions, known_embodiments
+from pi0_ros.embodiment.files import (
+    EmbodimentError,
+    known_conventions,
+    known_embodiments,
+    share_directory,
+)
 from pi0_ros.embodiment.loading import (
     convention_of,
     load_convention,
@@ -14,16 +19,17 @@ from pi0_ros.embodiment.loading import (
     load_urdf,
 )
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.vector import vector_widths
 
 Description = dict[str, Any]
 PLAIN = '<robot name="r"><link name="world"/></robot>'
 
 
-def refusal(name_or_path: str | Path) -> str:
-    """Return what is said about a robot that cannot be read."""
-    with pytest.raises(EmbodimentError) as caught:
-        load_embodiment(str(name_or_path))
-    return str(caught.value)
+def own_robot(description: Description, folder: Path) -> Path:
+    """Write a robot's YAML into a folder of one's own."""
+    file = folder / "slider.yaml"
+    file.write_text(yaml.safe_dump(description))
+    return file
 
 
 def with_urdf(description: Description, file: Path) -> Embodiment:
@@ -38,7 +44,8 @@ def test_every_convention_of_the_package_loads_under_its_name(name: str) -> None
 @pytest.mark.parametrize("name", known_embodiments())
 def test_every_robot_of_the_package_has_a_convention_of_its_width(name: str) -> None:
     robot = load_embodiment(name)
-    assert convention_of(robot).state_width == len(robot.joints)
+    convention = convention_of(robot)
+    assert (convention.state_width, convention.action_width) == vector_widths(robot)
 
 
 def test_a_robots_yaml_names_its_convention(embodiment: Embodiment) -> None:
@@ -53,7 +60,7 @@ def test_a_robot_that_names_no_convention_has_the_identity(description: Descript
 def test_a_convention_of_another_width_than_the_robot_is_refused(description: Description) -> None:
     openpi = {"statistics": "ur5e", "convention": "ur5"}
     robot = Embodiment.model_validate({**description, "openpi": openpi})
-    said = "openpi.convention of slider is 'ur5', .* 7 numbers; the robot has 2 joints"
+    said = "openpi.convention of slider is 'ur5', .* 7 numbers; the robot's vectors have 2 and 2"
     with pytest.raises(EmbodimentError, match=said):
         convention_of(robot)
 
@@ -76,45 +83,38 @@ def test_every_robot_of_the_package_loads_with_its_urdf(name: str) -> None:
 def test_a_robot_of_ones_own_is_read_from_its_path(
     description: Description, tmp_path: Path
 ) -> None:
-    file = tmp_path / "slider.yaml"
-    file.write_text(yaml.safe_dump(description))
-    assert load_embodiment(str(file)).joint_names == ("slide", "grip")
+    (tmp_path / "slider.urdf").write_text(PLAIN)
+    assert load_embodiment(str(own_robot(description, tmp_path))).joint_names == ("slide", "grip")
 
 
-@pytest.mark.parametrize("content", [b"name: [ur5e", b"name: \xff\xfe"])
-def test_a_file_that_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "broken.yaml"
-    file.write_bytes(content)
-    assert f"{file} is not valid YAML" in refusal(file)
+def test_a_robots_files_stand_beside_each_other(description: Description, tmp_path: Path) -> None:
+    file = own_robot(description, tmp_path)
+    (tmp_path / "slider.urdf").write_text(PLAIN)
+    robot = load_embodiment(str(file))
+    assert robot.urdf == str(tmp_path / "slider.urdf")
+    assert '<link name="world"/>' in load_urdf(robot)
 
 
-@pytest.mark.parametrize("content", ["", "- a\n- b\n", "just text"])
-def test_a_yaml_of_another_form_is_no_robot(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "other.yaml"
-    file.write_text(content)
-    assert f"{file} does not describe a robot:\n  file: " in refusal(file)
-
-
-def test_a_wrong_value_is_told_with_file_key_and_value(
+def test_a_urdf_that_stands_nowhere_is_told_with_where_it_was_looked_for(
     description: Description, tmp_path: Path
 ) -> None:
-    description["joints"][0]["velocity"] = "fast"
-    file = tmp_path / "slider.yaml"
-    file.write_text(yaml.safe_dump(description))
-    text = refusal(file)
-    assert str(file) in text
-    assert "joints.0.velocity: " in text
-    assert "(got 'fast')" in text
+    file = own_robot(description, tmp_path)
+    with pytest.raises(EmbodimentError) as caught:
+        load_embodiment(str(file))
+    for said in (file, "urdf 'slider.urdf'", tmp_path / "slider.urdf", share_directory() / "urdf"):
+        assert str(said) in str(caught.value)
 
 
-def test_all_wrong_values_are_told_at_once(description: Description, tmp_path: Path) -> None:
-    description["policy"]["horizon"] = 1
-    description["command"]["lead_ms"] = -5
-    file = tmp_path / "slider.yaml"
-    file.write_text(yaml.safe_dump(description))
-    text = refusal(file)
-    assert "policy.horizon" in text
-    assert "command.lead_ms" in text
+def test_a_robot_can_be_loaded_with_a_prefix_and_for_the_simulation(
+    description: Description, tmp_path: Path
+) -> None:
+    description["controllers"][1]["type"] = "gripper_command"
+    (tmp_path / "slider.urdf").write_text(PLAIN)
+    robot = load_embodiment(
+        str(own_robot(description, tmp_path)), tf_prefix="left_", simulation=True
+    )
+    assert robot.joint_names == ("left_slide", "left_grip")
+    assert robot.controllers[1].type == "forward_position"
 
 
 def test_a_plain_urdf_is_read_from_its_path(description: Description, tmp_path: Path) -> None:

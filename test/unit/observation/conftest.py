@@ -29,7 +29,7 @@ def deliver(embodiment: Embodiment, image: Callable[[int], np.ndarray]) -> Deliv
             if camera.name != without:
                 assembler.add_image(camera.name, at_ms * MS, image(at_ms % 256))
         if without != "joint_states":
-            positions = dict.fromkeys(embodiment.joint_names, at_ms / 1000)
-            assembler.add_positions(at_ms * MS, positions)
+            state = np.full(len(embodiment.state_joints), at_ms / 1000)
+            assembler.add_state(at_ms * MS, state)
 
     return build

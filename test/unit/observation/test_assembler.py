@@ -97,7 +97,6 @@ def test_joint_states_are_used_until_their_age_and_not_longer(
 )
 def test_a_stream_that_is_stamped_in_the_future_is_a_reason(
     assembler: ObservationAssembler,
-    embodiment: Embodiment,
     deliver: Deliver,
     image: Image,
     stream: str,
@@ -105,7 +104,7 @@ def test_a_stream_that_is_stamped_in_the_future_is_a_reason(
 ) -> None:
     deliver(assembler, 1000, without=stream)
     if stream == "joint_states":
-        assembler.add_positions(5000 * MS, dict.fromkeys(embodiment.joint_names, 0.0))
+        assembler.add_state(5000 * MS, np.zeros(14))
     else:
         assembler.add_image(stream, 5000 * MS, image(0))
     assert reasons(assembler, 1000) == [
@@ -125,11 +124,11 @@ def test_a_camera_too_far_from_the_reference_is_a_reason(
 
 
 def test_joint_states_on_both_sides_of_a_gap_are_not_interpolated_across_it(
-    assembler: ObservationAssembler, embodiment: Embodiment, deliver: Deliver
+    assembler: ObservationAssembler, deliver: Deliver
 ) -> None:
     deliver(assembler, 1000)
     deliver(assembler, 1500, without="joint_states")
-    assembler.add_positions(1710 * MS, dict.fromkeys(embodiment.joint_names, 9.0))
+    assembler.add_state(1710 * MS, np.full(14, 9.0))
     assert reasons(assembler, 1720) == [
         "joint_states: 0.210 s away from the reference, limit 0.200"
     ]
@@ -169,31 +168,28 @@ def test_each_partner_is_the_one_nearest_to_the_reference(
 
 
 def test_the_state_is_interpolated_to_the_images_stamp(
-    assembler: ObservationAssembler, embodiment: Embodiment, deliver: Deliver
+    assembler: ObservationAssembler, deliver: Deliver
 ) -> None:
     deliver(assembler, 1003, without="joint_states")
-    names = embodiment.joint_names
-    assembler.add_positions(1000 * MS, {name: float(i) for i, name in enumerate(names)})
-    assembler.add_positions(1010 * MS, {name: i + 10.0 for i, name in enumerate(names)})
+    assembler.add_state(1000 * MS, np.arange(14.0))
+    assembler.add_state(1010 * MS, np.arange(14) + 10.0)
     np.testing.assert_allclose(ready(assembler, 1010).state, np.arange(14) + 3.0)
 
 
 def test_a_late_joint_state_lands_at_its_place(
-    assembler: ObservationAssembler, embodiment: Embodiment, deliver: Deliver
+    assembler: ObservationAssembler, deliver: Deliver
 ) -> None:
     deliver(assembler, 1005, without="joint_states")
     for stamp_ms in (1000, 1010, 1004):
-        positions = dict.fromkeys(embodiment.joint_names, float(stamp_ms))
-        assembler.add_positions(stamp_ms * MS, positions)
+        assembler.add_state(stamp_ms * MS, np.full(14, float(stamp_ms)))
     np.testing.assert_allclose(ready(assembler, 1010).state, np.full(14, 1005.0))
 
 
-def test_a_joint_that_is_missing_is_named_until_it_is_there_again(
-    assembler: ObservationAssembler, embodiment: Embodiment, deliver: Deliver
+def test_a_fault_of_the_joint_states_is_told_until_they_are_complete_again(
+    assembler: ObservationAssembler, deliver: Deliver
 ) -> None:
     deliver(assembler, 1000)
-    positions = dict.fromkeys(embodiment.joint_names[1:], 0.0)
-    assembler.add_positions(1010 * MS, positions)
+    assembler.report_fault("joint_states", "joint_states lacks left_shoulder_pan_joint")
     assert reasons(assembler, 1010) == ["joint_states lacks left_shoulder_pan_joint"]
     deliver(assembler, 1020)
     assert ready(assembler, 1020).stamp_ns == 1020 * MS
@@ -201,11 +197,12 @@ def test_a_joint_that_is_missing_is_named_until_it_is_there_again(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_position_that_is_not_finite_is_told_until_it_is(
-    assembler: ObservationAssembler, embodiment: Embodiment, deliver: Deliver, value: float
+    assembler: ObservationAssembler, deliver: Deliver, value: float
 ) -> None:
     deliver(assembler, 1000)
-    assembler.add_positions(1010 * MS, {**dict.fromkeys(embodiment.joint_names, 0.0),
-                                        "left_elbow_joint": value})  # fmt: skip
+    state = np.zeros(14)
+    state[2] = value
+    assembler.add_state(1010 * MS, state)
     assert reasons(assembler, 1010) == ["joint_states holds a position that is not finite"]
     deliver(assembler, 1020)
     np.testing.assert_allclose(ready(assembler, 1020).state, np.full(14, 1.02))

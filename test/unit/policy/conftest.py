@@ -195,7 +195,11 @@ def robot() -> Callable[..., Embodiment]:
                 "policy": {"rate_hz": 20, "horizon": 10, "execute": 5},
                 "command": {"rate_hz": 500, "lead_ms": 40},
                 "arms": {"only": {"tool_link": "tool", "joints": names}},
-                "joints": [{"name": name, "unit": "rad", **limits} for name in names],
+                "paddings": {"own": joints},
+                "joints": [
+                    {"name": name, "index": index, "unit": "rad", **limits}
+                    for index, name in enumerate(names)
+                ],
                 "cameras": [
                     {"name": name, "slot": slot, "topic": name, **optics}
                     for name, slot in (cameras or shown).items()

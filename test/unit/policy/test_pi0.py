@@ -213,9 +213,9 @@ def test_images_of_any_size_work(
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (np.zeros(13), "the state has shape (13,); ur5e_bimanual has 14 joints"),
-        (np.zeros(15), "the state has shape (15,); ur5e_bimanual has 14 joints"),
-        (np.zeros((1, 14)), "the state has shape (1, 14); ur5e_bimanual has 14 joints"),
+        (np.zeros(13), "the state has shape (13,); ur5e_bimanual has 14 observed joints"),
+        (np.zeros(15), "the state has shape (15,); ur5e_bimanual has 14 observed joints"),
+        (np.zeros((1, 14)), "the state has shape (1, 14); ur5e_bimanual has 14 observed joints"),
         (
             np.where(np.arange(14) == 1, np.nan, 0.0),
             "the positions of left_shoulder_lift_joint are not finite",
@@ -314,7 +314,7 @@ def test_pi05_without_the_state_in_its_prompt_sees_none(
     openpi: Build, embodiment: Embodiment, texts: list[list[str]], tmp_path: Path
 ) -> None:
     source = openpi("pi05")
-    blind = Convention.identity(14).model_copy(update={"state_in_prompt": False})
+    blind = Convention.identity(14, 14).model_copy(update={"state_in_prompt": False})
     section = PipelineSection(normalisation="quantile", convention=blind).model_dump(mode="json")
     own = tmp_path / "own"
     model = load(describe(source), torch.device("cpu"), torch.float32)

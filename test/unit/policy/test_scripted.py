@@ -13,14 +13,19 @@ from pi0_ros.embodiment.spec import Camera, Embodiment
 from pi0_ros.execution.chunk import ActionKind
 from pi0_ros.observation.observation import Observation
 from pi0_ros.policy.protocol import CannotPlan
-from pi0_ros.policy.scripted import ScriptedPolicy, funnel_velocity, locate_block
+from pi0_ros.policy.scripted import (
+    CENTRE_M,
+    ScriptedPolicy,
+    funnel_velocity,
+    locate_block,
+)
 from pi0_ros.simulation.task import reach_goal
 
 RED, BLUE, GRAY = (200, 10, 10), (10, 30, 200), (120, 120, 120)
 LEFT_RED = "left arm reach the red block"
 
 # 1 m above the height at which blocks are seen, looking down, the image's right along x.
-LOOKING_DOWN = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 1.045], [0, 0, 0, 1]])
+LOOKING_DOWN = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 1.025], [0, 0, 0, 1]])
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def follow(policy: ScriptedPolicy, view: Any, prompt: str, chunks: int = 3) -> n
 def test_a_square_is_found_where_one_computes_it_in_the_head(
     camera: Camera, column: int, row: int, x: float, y: float, name: str, color: Any
 ) -> None:
-    seen = locate_block(table((column, row, 20, color)), name, camera, LOOKING_DOWN)
+    seen = locate_block(table((column, row, 20, color)), name, camera, LOOKING_DOWN, CENTRE_M)
     assert seen is not None
     np.testing.assert_allclose(seen.place, [x, y], atol=1e-9)
     assert seen.pixels == 400
@@ -75,9 +80,9 @@ def test_a_square_is_found_where_one_computes_it_in_the_head(
 
 def test_the_other_color_and_gray_are_not_the_block(camera: Camera) -> None:
     image = table((100, 100, 40, BLUE), (500, 300, 40, (255, 255, 255)))
-    assert locate_block(image, "red", camera, LOOKING_DOWN) is None
+    assert locate_block(image, "red", camera, LOOKING_DOWN, CENTRE_M) is None
     image = table((100, 100, 40, BLUE), (440, 240, 20, RED))
-    seen = locate_block(image, "red", camera, LOOKING_DOWN)
+    seen = locate_block(image, "red", camera, LOOKING_DOWN, CENTRE_M)
     assert seen is not None
     np.testing.assert_allclose(seen.place, [0.5, 0.0], atol=1e-9)
 
@@ -85,9 +90,9 @@ def test_the_other_color_and_gray_are_not_the_block(camera: Camera) -> None:
 def test_the_edge_of_a_hidden_block_is_no_sighting(camera: Camera) -> None:
     image = table()
     image[100, 100:139] = RED
-    assert locate_block(image, "red", camera, LOOKING_DOWN) is None
+    assert locate_block(image, "red", camera, LOOKING_DOWN, CENTRE_M) is None
     image[100, 139] = RED
-    seen = locate_block(image, "red", camera, LOOKING_DOWN)
+    seen = locate_block(image, "red", camera, LOOKING_DOWN, CENTRE_M)
     assert seen is not None
     assert seen.pixels == 40
 
@@ -100,7 +105,7 @@ def test_a_rendered_block_is_found_within_5_mm(
     view = look(seed)
     optics = embodiment.cameras[0]
     pose = Chain(urdf, optics.frame, embodiment.joint_names).pose(view.state)
-    seen = locate_block(view.image, color, optics, pose)
+    seen = locate_block(view.image, color, optics, pose, CENTRE_M)
     assert seen is not None
     assert np.linalg.norm(seen.place - view.blocks[color][:2]) < 0.005
 

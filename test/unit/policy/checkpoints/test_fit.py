@@ -76,8 +76,8 @@ def test_every_reason_is_given_at_once(told: Description, robot: Robot) -> None:
     with pytest.raises(ValueError, match=r"lerobot does not fit tester: its vectors have 32") as e:
         fit(told, wide)
     said = str(e.value)
-    assert "the robot has 40 joints; use a checkpoint at least as wide" in said
-    assert "it has states of 6 and actions of 6 numbers; the robot has 40 joints" in said
+    assert "and the robot's 40; use a checkpoint at least as wide" in said
+    assert "it has states of 6 and actions of 6 numbers; the robot's have 40 and 40" in said
     assert f"it has no slot {RIGHT}" in said
 
 
@@ -155,5 +155,5 @@ def test_a_robot_that_names_no_statistics_is_asked_to(openpi: Build, robot: Robo
 def test_a_convention_of_the_checkpoint_goes_before_the_robots(
     openpi: Build, embodiment: Embodiment
 ) -> None:
-    own = replace(describe(openpi()), convention=Convention.identity(14))
+    own = replace(describe(openpi()), convention=Convention.identity(14, 14))
     assert not fit(own, embodiment).pipeline.convention.delta_mask.any()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import to_model
+from pi0_ros.embodiment.vector import state_to_model
 from pi0_ros.policy.checkpoints.own_form import describe_own, is_own
 
 Change = Callable[[Path, dict[str, Any]], None]
@@ -22,7 +22,7 @@ def test_a_checkpoint_says_everything_about_itself(
     assert (told.config.action_dim, told.config.horizon) == (18, 50)
     assert told.convention is not None
     assert told.convention.name == "identity"
-    home = to_model(embodiment, embodiment.home)
+    home = state_to_model(embodiment, embodiment.home)
     np.testing.assert_array_equal(told.normalisations[""].state.normalise(home), np.zeros(14))
     assert told.assumed == ()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import to_model
+from pi0_ros.embodiment.vector import state_to_model
 from pi0_ros.model.tokens import PromptTokenizer
 from pi0_ros.policy.checkpoints.checkpoint import describe
 from pi0_ros.policy.checkpoints.fit import fit
@@ -16,7 +16,7 @@ def test_it_fits_the_robot_and_trembles_about_its_home(
     checkpoint: Path, embodiment: Embodiment
 ) -> None:
     pipeline = fit(describe(checkpoint), embodiment).pipeline
-    home = to_model(embodiment, embodiment.home)
+    home = state_to_model(embodiment, embodiment.home)
     still = pipeline.actions(np.zeros((50, 18)), home)
     np.testing.assert_allclose(still, np.tile(home, (50, 1)))
     beyond = pipeline.actions(np.full((50, 18), 3.0), home)
