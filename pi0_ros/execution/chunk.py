@@ -7,6 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from pi0_ros.embodiment.spec import Embodiment
+
 
 class ActionKind(IntEnum):
     """What a column of a chunk means; the numbers of pi0_msgs/ActionChunk."""
@@ -20,7 +22,7 @@ class ActionChunk:
     """Future actions in ROS units; action i is due at ``start_ns + i * period_ns``.
 
     Attributes:
-        names: Joint of each column, (D,).
+        names: Axis of each column, (D,).
         kinds: Position or velocity of each column, (D,).
         actions: Targets, (H, D) [rad, m, rad/s or m/s, by ``kinds``].
         start_ns: Stamp of the observation that the plan was made from [ns, node clock].
@@ -52,6 +54,11 @@ class ActionChunk:
             raise ValueError(f"{len(self.kinds)} kinds for {len(self.names)} names")
 
     @property
+    def by_velocity(self) -> np.ndarray:
+        """Which columns are velocities, (D,) bool."""
+        return np.array([kind is ActionKind.VELOCITY for kind in self.kinds])
+
+    @property
     def horizon(self) -> int:
         """Number of actions H."""
         return int(self.actions.shape[0])
@@ -60,3 +67,8 @@ class ActionChunk:
     def end_ns(self) -> int:
         """Instant at which the last action is due [ns, node clock]."""
         return self.start_ns + (self.horizon - 1) * self.period_ns
+
+
+def action_kinds(embodiment: Embodiment) -> tuple[ActionKind, ...]:
+    """Return what a robot's actions mean, column by column, (A,)."""
+    return tuple(ActionKind[axis.kind.upper()] for axis in embodiment.axes)

@@ -9,13 +9,12 @@ import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk
-from pi0_ros.execution.clock import TrajectoryClock
 from pi0_ros.execution.gate import check_chunk
 from pi0_ros.execution.horizon import CommandWindow, CommittedHorizon
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.measured import MeasuredPose
+from pi0_ros.execution.playback import Playback
 from pi0_ros.execution.reasons import OK, Code, Reason
-from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.execution.tally import Tally
 
@@ -42,26 +41,18 @@ class ChunkExecutor:
     def __init__(self, embodiment: Embodiment, settings: ExecutorSettings | None = None) -> None:
         """Start disabled, without chunk and without a measured pose."""
         self._embodiment = embodiment
-        self._settings = settings or ExecutorSettings()
+        settings = settings or ExecutorSettings()
         self._limits = JointLimits.of(embodiment)
-        self._join_limits = JoinLimits(
-            self._settings.fade_ns,
-            self._settings.fade_share * self._limits.velocity,
-            self._settings.fade_share * self._limits.acceleration,
-        )
         command = embodiment.command
-        width = len(embodiment.joints)
+        width = len(embodiment.axes)
         self._horizon = CommittedHorizon(command.period_ns, command.lead_ns, width)
-        self._clock = TrajectoryClock(self._settings.ramp_ns)
+        self._playback = Playback(self._limits, settings)
         self._position: np.ndarray = np.zeros(width)
         self._velocity: np.ndarray = np.zeros(width)
+        self._columns = embodiment.joint_columns  # of what is measured, the joints
         self._measured = MeasuredPose(
-            embodiment.joint_names,
-            self._settings.joint_state_age_ns,
-            self._settings.tracking_error,
+            embodiment.joint_names, settings.joint_state_age_ns, settings.tracking_error
         )
-        self._reference: Reference | None = None
-        self._elapsed_ns = 0  # trajectory time within the reference's chunk
         self._fault: Reason | None = None  # the newest chunk was bad, or time broke
         self._latch: Reason | None = None  # a stop that only reset() ends
         self._resetting = False  # the latch ends as soon as the robot stands
@@ -70,7 +61,9 @@ class ChunkExecutor:
         self._anchored = False  # the horizon continues from where the robot stands
         self._streamed = embodiment.streamed
         self._served_ns = 0  # when the controllers were served for the last time
-        self._held: np.ndarray | None = None  # where they hold since time broke
+        # Twice the longest time between two commands of a controller: all heard of a change since.
+        self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
+        self._held: np.ndarray | None = None  # where they hold joints since time broke
         self._speed_scaling = 1.0
         self.reason = Reason(Code.NOT_ENABLED)
         self.tally = Tally()
@@ -78,7 +71,7 @@ class ChunkExecutor:
     # --- inputs ------------------------------------------------------------------------------
 
     def measure(self, stamp_ns: int, position: np.ndarray) -> None:
-        """Take the measured pose (D,) [rad or m] of an instant [ns, node clock]."""
+        """Take the measured pose (J,) [rad or m] of an instant [ns, node clock]."""
         self._measured.take(stamp_ns, position)
 
     def report_missing(self, detail: str) -> None:
@@ -93,7 +86,7 @@ class ChunkExecutor:
             now_ns: Instant of arrival [ns, node clock].
         """
         self.advance(now_ns)  # the chunk joins at the end of the horizon as it is now
-        playing_ns = self._reference.chunk.start_ns if self._reference else None
+        playing_ns = self.chunk.start_ns if self.chunk else None
         problem = check_chunk(chunk, self._embodiment, now_ns, playing_ns)
         if problem is not None and problem.code is not Code.CHUNK_SUPERSEDED:
             return self.reject(problem)
@@ -103,7 +96,8 @@ class ChunkExecutor:
             return problem
         self.tally.accepted()
         self._fault = None
-        self._join(chunk)
+        newest_ns = self._horizon.next_ns - self._horizon.period_ns
+        self._playback.join(chunk, self._position, newest_ns)
         return None
 
     def reject(self, problem: Reason) -> Reason:
@@ -163,7 +157,6 @@ class ChunkExecutor:
         silence = self._begin_run(now_ns)
         if silence is not None:
             self.reason = silence
-            self._clock.stand()
             return
         due = self._horizon.due(now_ns)
         self._served_ns = now_ns
@@ -189,55 +182,52 @@ class ChunkExecutor:
     @property
     def clock_rate(self) -> float:
         """Trajectory time per time, in [0, 1]."""
-        return self._clock.rate
+        return self._playback.rate
 
     @property
     def chunk(self) -> ActionChunk | None:
         """The chunk being played."""
-        return self._reference.chunk if self._reference else None
+        return self._playback.chunk
 
     @property
     def step_in_chunk(self) -> float:
         """Place within the chunk at the end of the horizon [actions]."""
-        return self._elapsed_ns / self._embodiment.policy.period_ns if self._reference else 0.0
+        return self._playback.elapsed_ns / self.chunk.period_ns if self.chunk else 0.0
 
     # --- one sample --------------------------------------------------------------------------
 
     def _step(self, now_ns: int) -> None:
         self.reason = self._why_not_move(now_ns)
+        share = self._speed_scaling if self.reason == OK else 0.0
         period_ns = self._horizon.period_ns
-        target, target_velocity = self._position, np.zeros_like(self._position)
-        if self._reference is not None:
-            _, slope = self._reference.at(self._elapsed_ns)
-            fastest = self._limits.fastest_rate(slope)
-            rate = min(self._speed_scaling, fastest) if self.reason == OK else 0.0
-            remaining_ns = self._reference.duration_ns - self._elapsed_ns
-            ramp_ns = self._limits.least_ramp_ns(slope)
-            self._elapsed_ns += self._clock.step(period_ns, rate, remaining_ns, ramp_ns)
-            target, slope = self._reference.at(self._elapsed_ns)
-            target_velocity = slope * self._clock.rate
+        target, velocity = self._playback.step(self._position, share, period_ns)
         self._position, self._velocity, touched = self._limits.follow(
-            self._position, self._velocity, target, target_velocity, period_ns / 1e9
+            self._position, self._velocity, target, velocity, period_ns / 1e9
         )
         if touched.any():
-            self.tally.touched(self._embodiment.joint_names[i] for i in np.flatnonzero(touched))
+            self.tally.touched(self._embodiment.axis_names[i] for i in np.flatnonzero(touched))
         self._horizon.commit(self._position, self._velocity)
 
     def _why_not_move(self, now_ns: int) -> Reason:
         problem = (
             self._why_idle()
             or self._measured.why_unseen(now_ns)
-            or self._measured.why_astray(self._horizon.position_at(self._measured.stamp_ns))
+            or self._measured.why_astray(self._commanded())
             or self._fault
         )
         if problem is not None:
             return problem
-        if self._reference is None:
+        if self.chunk is None:
             return Reason(Code.NO_CHUNK, "waiting for the policy")
-        if self._elapsed_ns >= self._reference.duration_ns:
-            late = max(now_ns - self._reference.chunk.end_ns, 0) / 1e9
+        if self._playback.is_over:
+            late = max(now_ns - self.chunk.end_ns, 0) / 1e9
             return Reason(Code.CHUNK_EXHAUSTED, f"its last action was due {late:.2f} s ago")
         return OK
+
+    def _commanded(self) -> np.ndarray | None:
+        """Return what was commanded for the instant of the measured pose, (J,) [rad or m]."""
+        position = self._horizon.position_at(self._measured.stamp_ns)
+        return None if position is None else position[self._columns]
 
     def _why_idle(self) -> Reason | None:
         if self._latch is not None:
@@ -246,7 +236,8 @@ class ChunkExecutor:
 
     # --- runs --------------------------------------------------------------------------------
     # A run is commanded without a gap: it begins standing, at the measured pose or, after a stall,
-    # where the controllers were left, and ends where the robot stands, or where time broke.
+    # where the controllers were left, and ends where the robot stands, or where time broke. The way
+    # of a base begins anew each time, at zero.
 
     def _begin_run(self, now_ns: int) -> Reason | None:
         """Begin unless begun, or say why nothing is commanded."""
@@ -256,9 +247,10 @@ class ChunkExecutor:
         if silence is not None or self._measured.position is None:
             return silence
         self._horizon.restart(now_ns)
-        self._clock.stand()
         held, self._held = self._held, None
-        self._position = self._measured.position if held is None else self._measured.near(held)
+        pose = self._measured.position if held is None else self._measured.near(held)
+        self._position = np.zeros_like(self._position)
+        self._position[self._columns] = pose
         self._velocity = np.zeros_like(self._position)
         self._anchored = True
         return None
@@ -267,7 +259,7 @@ class ChunkExecutor:
         due, lead = self._horizon.due(now_ns), self._horizon.lead_ticks
         if self._anchored and not -lead <= due <= lead + 1:  # above: the robot ran out of samples
             seconds = abs(due) * self._horizon.period_ns / 1e9
-            held = self._horizon.left_at(self._served_ns, self._streamed)
+            held = self._horizon.left_at(self._served_ns, self._streamed)[self._columns]
             self._release()
             is_fresh = 0 < due * self._horizon.period_ns < LEFT_FOR_NS
             self._held = held if is_fresh else None
@@ -276,8 +268,9 @@ class ChunkExecutor:
                 if due > 0
                 else Reason(Code.CLOCK_JUMP, f"back by {seconds:.3f} s; waiting for a new chunk")
             )
-        moving = self._anchored and not self._horizon.stands(now_ns)
-        if self._why_idle() is None or moving:
+        if self._why_idle() is None:
+            return
+        if self._anchored and not self._horizon.stands(now_ns - self._service_ns):
             return
         self._release()
         if self._resetting:
@@ -287,11 +280,5 @@ class ChunkExecutor:
         if self._anchored:  # a pose measured in motion is not where the next run can begin
             self._measured.lack("waiting for the pose in which the robot stands")
         self._anchored = False
-        self._reference = self._fault = self._held = None
-
-    def _join(self, chunk: ActionChunk) -> None:
-        slope = None  # standing: the clock starts the motion, whatever the chunk's slope
-        if self._reference is not None and self._clock.rate > 0.0:
-            _, slope = self._reference.at(self._elapsed_ns)
-        self._elapsed_ns = max(self._horizon.next_ns - self._horizon.period_ns - chunk.start_ns, 0)
-        self._reference = join(chunk, self._elapsed_ns, self._position, slope, self._join_limits)
+        self._playback.end()
+        self._fault = self._held = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.execution.chunk import ActionChunk, action_kinds
 from pi0_ros.execution.reasons import Code, Reason
 
 FUTURE_TOLERANCE_NS = 100_000_000  # clocks of two machines may differ by this much
-LARGEST = 1e6  # [rad or m]; what lies beyond is no action, and overflows in the curve
+LARGEST = 1e6  # [rad, m, or per s]; what lies beyond is no action, and overflows in the curve
 
 
 def check_chunk(
@@ -32,17 +32,19 @@ def check_chunk(
 
 
 def _check_form(chunk: ActionChunk, embodiment: Embodiment) -> Reason | None:
-    if chunk.names != embodiment.joint_names:
-        strange = sorted(set(chunk.names) - set(embodiment.joint_names))
-        missing = sorted(set(embodiment.joint_names) - set(chunk.names))
+    if chunk.names != embodiment.axis_names:
+        strange = sorted(set(chunk.names) - set(embodiment.axis_names))
+        missing = sorted(set(embodiment.axis_names) - set(chunk.names))
         parts = [
             f"unknown {', '.join(strange)}" if strange else "",
             f"missing {', '.join(missing)}" if missing else "",
         ]
         said = "; ".join(part for part in parts if part) or "another order"
         return Reason(Code.CHUNK_NAMES, f"{said}; the names must be {embodiment.name}'s, in order")
-    if any(kind is not ActionKind.POSITION for kind in chunk.kinds):
-        return Reason(Code.CHUNK_KINDS, f"{embodiment.name} takes positions for every joint")
+    for name, kind, wanted in zip(chunk.names, chunk.kinds, action_kinds(embodiment), strict=True):
+        if kind is not wanted:
+            said = f"{name} comes as {kind.name.lower()}; {embodiment.name} takes its"
+            return Reason(Code.CHUNK_KINDS, f"{said} {wanted.name.lower()}")
     expected_ns = embodiment.policy.period_ns
     if chunk.period_ns != expected_ns:
         return Reason(

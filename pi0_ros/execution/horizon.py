@@ -13,13 +13,13 @@ STANDING = 1e-6  # [rad/s or m/s]; slower than this is rounding
 
 @dataclass(frozen=True, eq=False)
 class CommandWindow:
-    """Consecutive reference samples of all joints.
+    """Consecutive reference samples of all axes; the way of a base is that since the run began.
 
     Attributes:
         start_ns: Instant of the first sample [ns, node clock].
         period_ns: Time between two samples [ns].
-        positions: (N, D) [rad or m].
-        velocities: (N, D) [rad/s or m/s].
+        positions: (N, A) [rad or m].
+        velocities: (N, A) [rad/s or m/s].
     """
 
     start_ns: int
@@ -28,7 +28,7 @@ class CommandWindow:
     velocities: np.ndarray
 
     def at(self, instant_ns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return position and velocity of the sample at or before an instant [ns], (D,) each."""
+        """Return position and velocity of the sample at or before an instant [ns], (A,) each."""
         row = (instant_ns - self.start_ns) // self.period_ns
         row = min(max(row, 0), len(self.positions) - 1)
         return self.positions[row], self.velocities[row]
@@ -43,7 +43,7 @@ class CommittedHorizon:
     Args:
         period_ns: Time between two samples [ns].
         lead_ns: How far ahead of now samples are committed [ns].
-        width: Number of joints D.
+        width: Number of axes A.
     """
 
     def __init__(self, period_ns: int, lead_ns: int, width: int) -> None:
@@ -74,25 +74,25 @@ class CommittedHorizon:
         return window is None or bool((np.abs(window.velocities) < STANDING).all())
 
     def commit(self, position: np.ndarray, velocity: np.ndarray) -> None:
-        """Append one sample, (D,) [rad or m] and (D,) [per s]."""
+        """Append one sample, (A,) [rad or m] and (A,) [per s]."""
         slot = self._next % self._size
         self._positions[slot], self._velocities[slot] = position, velocity
         self._next += 1
         self._first = max(self._first, self._next - self._size)
 
     def position_at(self, instant_ns: int) -> np.ndarray | None:
-        """Return the position committed for an instant [ns], (D,), None where there is none."""
+        """Return the position committed for an instant [ns], (A,), None where there is none."""
         tick = instant_ns // self.period_ns
         if not self._first <= tick < self._next:
             return None
         return np.asarray(self._positions[tick % self._size])
 
     def left_at(self, served_ns: int, streamed: np.ndarray) -> np.ndarray:
-        """Return where controllers hold when no more samples come, (D,) [rad or m].
+        """Return where controllers hold when no more samples come, (A,) [rad or m].
 
         Args:
             served_ns: When they were served for the last time [ns].
-            streamed: Joints whose controller gets one sample at a time, (D,) bool: they hold the
+            streamed: Axes whose controller gets one sample at a time, (A,) bool: they hold the
                 sample of that instant, the others the end of their window.
         """
         end = self._positions[(self._next - 1) % self._size]

@@ -1,4 +1,4 @@
-"""Joint limits: the last word on every sample, whatever the reference asks for."""
+"""Limits of joints and base: the last word on every sample, whatever the reference asks for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pi0_ros.embodiment.axes import Joint
 from pi0_ros.embodiment.spec import Embodiment
 
+FAR = 1e9  # [rad or m]; no base gets there, and its way has no limit
 ROUNDING = 1e-9  # a limit met exactly is not a limit touched [unit]
 HEADROOM = 0.98  # of the velocity limit, used by the path; the rest is for rounding
 BRAKING_SHARE = 0.9  # of the acceleration, for braking; the rest is for a target that brakes too
@@ -15,7 +17,7 @@ BRAKING_SHARE = 0.9  # of the acceleration, for braking; the rest is for a targe
 
 @dataclass(frozen=True, eq=False)
 class JointLimits:
-    """Limits of D joints: position [rad or m], velocity [per s], acceleration [per s²]."""
+    """Limits of A axes: position [rad or m], velocity [per s], acceleration [per s²]."""
 
     lower: np.ndarray
     upper: np.ndarray
@@ -24,23 +26,24 @@ class JointLimits:
 
     @staticmethod
     def of(embodiment: Embodiment) -> JointLimits:
-        """Collect the limits of a robot's YAML, in the order of its joints."""
-        joints = embodiment.joints
+        """Collect the limits of a robot's YAML, in the order of its axes."""
+        axes = embodiment.axes
+        ranges = [(a.lower, a.upper) if isinstance(a, Joint) else (-FAR, FAR) for a in axes]
+        lower, upper = np.array(ranges).T
         return JointLimits(
-            np.array([j.lower for j in joints]),
-            np.array([j.upper for j in joints]),
-            np.array([j.velocity for j in joints]),
-            np.array([j.acceleration for j in joints]),
+            lower,
+            upper,
+            np.array([axis.velocity for axis in axes]),
+            np.array([axis.acceleration for axis in axes]),
         )
 
-    def fastest_rate(self, slope: np.ndarray) -> float:
-        """Greatest clock rate up to 1 at which a path of slope (D,) [per s] keeps the velocity."""
-        allowed = HEADROOM * self.velocity
-        return float((allowed / np.maximum(np.abs(slope), allowed)).min())
+    def fastest_rate(self, speed: np.ndarray) -> float:
+        """Greatest clock rate up to 1 at which a path of speed (A,) [per s] keeps the velocity."""
+        return 1 / max(1.0, float((np.abs(speed) / (HEADROOM * self.velocity)).max()))
 
-    def least_ramp_ns(self, slope: np.ndarray) -> int:
-        """Least time from full speed to standing on a path of slope (D,) [per s] in [ns]."""
-        return round(1e9 * float((np.abs(slope) / (BRAKING_SHARE * self.acceleration)).max()))
+    def least_ramp_ns(self, speed: np.ndarray) -> int:
+        """Least time from full speed to standing on a path of speed (A,) [per s] in [ns]."""
+        return round(1e9 * float((np.abs(speed) / (BRAKING_SHARE * self.acceleration)).max()))
 
     def follow(
         self,
@@ -57,14 +60,14 @@ class JointLimits:
         position limit. A joint that stands beyond a limit may stay or move inwards, no farther.
 
         Args:
-            position: Last position, (D,) [rad or m].
-            velocity: Last velocity, (D,) [per s].
-            target: Wanted position after the period, (D,).
-            target_velocity: Wanted velocity there, (D,).
+            position: Last position, (A,) [rad or m].
+            velocity: Last velocity, (A,) [per s].
+            target: Wanted position after the period, (A,).
+            target_velocity: Wanted velocity there, (A,).
             dt: Period [s].
 
         Returns:
-            Position (D,), velocity (D,), and which joints a limit held back (D,) bool.
+            Position (A,), velocity (A,), and which joints a limit held back (A,) bool.
         """
         lower = np.minimum(self.lower, position)
         upper = np.maximum(self.upper, position)
@@ -90,12 +93,12 @@ def brakable(room: np.ndarray | float, acceleration: np.ndarray | float, dt: flo
     would be one step too fast, and break the acceleration or the position limit at its end.
 
     Args:
-        room: Distance left, not negative, (..., D) [rad or m].
-        acceleration: Greatest deceleration, (D,) [per s²].
+        room: Distance left, not negative, (..., A) [rad or m].
+        acceleration: Greatest deceleration, (A,) [per s²].
         dt: Period [s].
 
     Returns:
-        Velocities, (..., D) [per s].
+        Velocities, (..., A) [per s].
     """
     step = acceleration * dt
     speed = room / dt

@@ -10,10 +10,10 @@ from pi0_ros.execution.reasons import Code, Reason
 
 
 class MeasuredPose:
-    """The newest pose of D joints with its stamp, or the reason why there is none.
+    """The newest pose of J joints with its stamp, or the reason why there is none.
 
     Args:
-        joint_names: For sentences, (D,).
+        joint_names: For sentences, (J,).
         age_limit_ns: A pose farther from now than this, on either side, is not used [ns].
         tracking_error: Greatest |commanded - measured| [rad or m].
     """
@@ -30,7 +30,7 @@ class MeasuredPose:
         self._missing = "no joint_states yet"
 
     def take(self, stamp_ns: int, position: np.ndarray) -> None:
-        """Remember the pose (D,) [rad or m] of an instant [ns]; only finite numbers count."""
+        """Remember the pose (J,) [rad or m] of an instant [ns]; only finite numbers count."""
         strange = np.flatnonzero(~np.isfinite(position))
         if strange.size:
             i = int(strange[0])
@@ -43,7 +43,7 @@ class MeasuredPose:
         self.position, self._missing = None, detail
 
     def near(self, held: np.ndarray) -> np.ndarray:
-        """Return where a robot stands that was told to hold (D,): there, unless it is astray."""
+        """Return where a robot stands that was told to hold (J,): there, unless it is astray."""
         assert self.position is not None
         return self.position if self.why_astray(held) else held
 
@@ -63,7 +63,7 @@ class MeasuredPose:
         return Reason(Code.JOINT_STATES_STALE, f"{said}, limit {limit:.2f}")
 
     def why_astray(self, commanded: np.ndarray | None) -> Reason | None:
-        """Say which joint is too far from what was commanded (D,) for the pose's instant."""
+        """Say which joint is too far from what was commanded (J,) for the pose's instant."""
         if self.position is None or commanded is None:
             return None
         error = np.abs(commanded - self.position)

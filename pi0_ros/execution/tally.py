@@ -23,7 +23,7 @@ class Tally:
         self._touched: set[str] = set()
 
     def ticked(self, velocity_ratios: np.ndarray, *, late: bool) -> None:
-        """Count one sample; ratios of velocity to limit, (D,)."""
+        """Count one sample; ratios of velocity to limit, (A,)."""
         self.ticks += 1
         self.late_ticks += late
         worst = float(np.abs(velocity_ratios).max())
@@ -38,12 +38,12 @@ class Tally:
         self.chunks_rejected += 1
         self.last_rejection = problem
 
-    def touched(self, joints: Iterable[str]) -> None:
-        """Remember joints that a limit held back."""
-        self._touched.update(joints)
+    def touched(self, names: Iterable[str]) -> None:
+        """Remember axes that a limit held back."""
+        self._touched.update(names)
 
     def take_touched(self) -> tuple[str, ...]:
-        """Return the joints held back since the last call, and forget them."""
+        """Return the axes held back since the last call, and forget them."""
         names = tuple(sorted(self._touched))
         self._touched.clear()
         return names

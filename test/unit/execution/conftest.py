@@ -21,28 +21,39 @@ TICK = 10 * MS  # of its commands [ns]
 TRACKING_ERROR = ExecutorSettings().tracking_error
 
 
-def build_robot(acceleration: float = 10) -> Embodiment:
-    """A turning joint (±3 rad, 1 rad/s, 10 rad/s²) and a sliding one (0..1 m, 0.5 m/s, 5 m/s²)."""
-    turn = dict(name="turn", unit="rad", lower=-3, upper=3, velocity=1, home=0)
-    slide = dict(name="slide", unit="m", lower=0, upper=1, velocity=0.5, home=0)
+def build_robot(acceleration: float = 10, kind: str = "position", base: bool = False) -> Embodiment:
+    """A turning joint (±3 rad, 1 rad/s, 10 rad/s²) and a sliding one (0..1 m, 0.5 m/s, 5 m/s²).
+
+    The turning one is of a ``kind``. A base (0.5 m/s, 1 m/s²; 1 rad/s, 2 rad/s²) has its columns
+    between the two, and is told 10 times a second what to do.
+    """
+    turn = dict(name="turn", index=0, unit="rad", kind=kind, lower=-3, upper=3, velocity=1, home=0)
+    slide = dict(name="slide", index=3, unit="m", lower=0, upper=1, velocity=0.5, home=0)
     turn["acceleration"], slide["acceleration"] = acceleration, acceleration / 2
+    forward = dict(name="base_x", index=1, direction="x", velocity=0.5, acceleration=1)
+    spin = dict(name="base_yaw", index=2, direction="yaw", velocity=1, acceleration=2)
     camera = dict(
         name="eye", slot="base_0_rgb", topic="eye", frame="eye", width=8, height=8, rate_hz=30,
         fovy_deg=45,
     )  # fmt: skip
-    controller = dict(
+    arm = dict(
         name="all", type="joint_trajectory", topic="all", rate_hz=100, joints=("turn", "slide")
+    )
+    wheels = dict(
+        name="wheels", type="twist", topic="cmd_vel", rate_hz=10, joints=("base_x", "base_yaw")
     )
     facts = dict(
         name="two_joints",
         title="Two joints",
         urdf="none",
         policy=dict(rate_hz=10, horizon=11, execute=5),
+        paddings=dict(paper=18),
         command=dict(rate_hz=100, lead_ms=40),
         arms={},
         joints=(turn, slide),
+        base=dict(frame="base", timeout_ms=300, axes=(forward, spin)) if base else None,
         cameras=(camera,),
-        controllers=(controller,),
+        controllers=(arm, wheels) if base else (arm,),
     )
     return Embodiment.model_validate(facts)
 
@@ -74,10 +85,12 @@ class Drive:
 
     ``runs`` hold one position per tick; the last of them is ``samples``, unless nothing is
     commanded. A sample that changes after it was committed fails at once. The robot follows its
-    command at once unless ``follows`` is false; then it stays at ``pose``.
+    command at once unless ``follows`` is false; then it stays at ``pose``, of its joints.
     """
 
-    def __init__(self, robot: Embodiment, start_ms: float, pose: Sequence[float]) -> None:
+    def __init__(
+        self, robot: Embodiment, start_ms: float = 1000, pose: Sequence[float] = (0, 0)
+    ) -> None:
         self.robot = robot
         self.core = ChunkExecutor(robot, ExecutorSettings())
         self.now_ns = round(start_ms * MS)
@@ -103,6 +116,10 @@ class Drive:
     def velocity_at(self, ms: float) -> np.ndarray:
         """Its difference to the sample before, by time."""
         return (self.at(ms) - self.at(ms - 10)) / 0.01
+
+    def ways(self) -> np.ndarray:
+        """All samples of the last run, (N, A)."""
+        return np.array([self.runs[-1][tick] for tick in sorted(self.runs[-1])])
 
     def measure(self) -> None:
         if self.sees:
@@ -130,14 +147,21 @@ class Drive:
             committed = self.samples.setdefault(window.start_ns // TICK + i, position)
             assert (committed == position).all(), "a committed sample changed"
         if self.follows:
-            self.pose = window.at(self.now_ns)[0]
+            self.pose = window.at(self.now_ns)[0][self.robot.joint_columns]
 
     def begins_rightly(self, start: np.ndarray) -> bool:
-        """A run begins at the measured pose; after a short stall, where the last one was left."""
+        """A run begins at the measured pose; after a short stall, where the last one was left.
+
+        The way of a base begins at zero.
+        """
+        joints = self.robot.joint_columns
+        if np.delete(start, joints).any():
+            return False
+        start = start[joints]
         if self.code == "stalled" and self.runs:
             if self.now_ns - max(self.runs[-1]) * TICK > LEFT_FOR_NS:
                 return bool((start == self.seen).all())
-            left = self.runs[-1][max(self.runs[-1])]
+            left = self.runs[-1][max(self.runs[-1])][joints]
             return bool((start == left).all() or np.abs(left - self.seen).max() > TRACKING_ERROR)
         return bool((start == self.seen).all())
 
@@ -175,6 +199,18 @@ def robot() -> Embodiment:
 
 
 @pytest.fixture(scope="session")
+def mobile() -> Embodiment:
+    """The same on a base: turn, base_x, base_yaw, slide."""
+    return build_robot(base=True)
+
+
+@pytest.fixture(scope="session")
+def driven() -> Embodiment:
+    """The same with a turning joint that is driven by velocity."""
+    return build_robot(kind="velocity")
+
+
+@pytest.fixture(scope="session")
 def limits() -> JointLimits:
     return JointLimits.of(build_robot())
 
@@ -194,8 +230,9 @@ def make_drive() -> Callable[..., Drive]:
         start_ms: float = 1000,
         pose: Sequence[float] = (0, 0),
         acceleration: float = 10,
+        robot: Embodiment | None = None,
     ) -> Drive:
-        drive = Drive(build_robot(acceleration), start_ms, pose)
+        drive = Drive(robot or build_robot(acceleration), start_ms, pose)
         if chunk is not None:
             drive.tick()
             assert drive.accept(chunk) == ""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.execution.chunk import ActionChunk, ActionKind, action_kinds
 
 
 def test_the_last_of_11_actions_is_due_10_periods_after_the_start(make_chunk):
@@ -25,3 +25,15 @@ def test_a_chunk_needs_two_dimensions():
 def test_a_chunk_needs_one_kind_per_name(make_chunk):
     with pytest.raises(ValueError, match="1 kinds for 2 names"):
         make_chunk(kinds=[ActionKind.POSITION])
+
+
+def test_the_kinds_of_a_robots_actions_are_those_of_its_axes(robot, mobile, driven):
+    position, velocity = ActionKind
+    assert action_kinds(robot) == (position, position)
+    assert action_kinds(mobile) == (position, velocity, velocity, position)
+    assert action_kinds(driven) == (velocity, position)
+
+
+def test_a_chunk_tells_its_columns_of_velocities(mobile, make_chunk):
+    chunk = make_chunk(np.zeros((2, 4)), names=mobile.axis_names, kinds=action_kinds(mobile))
+    assert chunk.by_velocity.tolist() == [False, True, True, False]

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pi0_ros.execution.chunk import ActionKind
+from pi0_ros.execution.chunk import ActionKind, action_kinds
 from pi0_ros.execution.executor import ChunkExecutor, State
+from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.reasons import Code, Reason
 
 MS = 1_000_000
@@ -577,6 +578,194 @@ def test_a_speed_scaling_that_is_no_share_is_held_to_one(moving, said, meant):
     assert moving.core.clock_rate == meant or meant == 1.0
 
 
+# --- a base, and a joint that is driven by velocity -------------------------------------------
+
+TURN, DRIVE, SPIN, SLIDE = range(4)  # columns of the mobile robot
+CRUISE = [(0.05 * i, 0.3, -0.5, 0.02 * i) for i in range(11)]
+
+
+@pytest.fixture(scope="session")
+def plan(mobile, make_chunk):
+    """A chunk of the mobile robot from actions (H, 4)."""
+
+    def make(actions, **rest):
+        return make_chunk(actions, names=mobile.axis_names, kinds=action_kinds(mobile), **rest)
+
+    return make
+
+
+@pytest.fixture
+def rolling(make_drive, mobile, plan):
+    """The mobile robot half a second into its chunk, at full speed."""
+    drive = make_drive(plan(CRUISE, start_ms=1000), robot=mobile)
+    drive.run(500)
+    assert drive.core.clock_rate == 1.0
+    return drive
+
+
+def test_a_base_drives_as_its_chunk_says_while_the_arm_moves(rolling):
+    assert rolling.velocity_at(1500)[[DRIVE, SPIN]].tolist() == pytest.approx([0.3, -0.5])
+    assert rolling.velocity_at(1500)[[TURN, SLIDE]].tolist() == pytest.approx([0.5, 0.2], abs=0.03)
+    assert rolling.core.window(rolling.now_ns).at(rolling.now_ns)[1][DRIVE] == pytest.approx(0.3)
+    assert_smooth(rolling)
+
+
+def test_a_base_without_a_chunk_stands(make_drive, mobile):
+    drive = make_drive(robot=mobile, pose=(0.5, 0.25))
+    drive.run(100)
+    assert drive.at(1100).tolist() == [0.5, 0, 0, 0.25]
+    assert drive.code == "no_chunk"
+
+
+def test_a_starved_base_comes_to_rest_together_with_the_arm(rolling):
+    rolling.run(2000)
+    assert rolling.code == "chunk_exhausted"
+    # The first 40 ms of the chunk were over when it joined, 0.96 s of it were played.
+    assert rolling.at(3500)[DRIVE] == pytest.approx(0.96 * 0.3, abs=1e-3)
+    assert rolling.at(3500)[SPIN] == pytest.approx(0.96 * -0.5, abs=1e-3)
+    assert rolling.at(3500)[TURN] == pytest.approx(0.5)
+    assert rolling.velocity_at(3500).tolist() == [0, 0, 0, 0]
+    assert_smooth(rolling)
+
+
+def test_the_rest_of_a_plan_adds_no_velocity_to_the_plan_after_it(rolling, plan):
+    rolling.run(2000)
+    rolling.accept(plan([(0.5, 0.0, 0.0, 0.2)] * 11, start_ms=3500))
+    rolling.run(500)
+    assert (rolling.ways()[-50:] == rolling.at(3500)).all()
+
+
+def test_speed_scaling_slows_a_base_like_the_arm(rolling):
+    rolling.core.speed_scaling = 0.5
+    rolling.run(300)
+    assert rolling.velocity_at(1800).tolist() == pytest.approx([0.25, 0.15, -0.25, 0.1])
+    rolling.core.speed_scaling = 0.0
+    rolling.run(500)
+    assert rolling.velocity_at(2300).tolist() == [0, 0, 0, 0]
+    assert_smooth(rolling)
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(
+    drive=st.floats(-0.6, 0.6),
+    spin=st.floats(-1.2, 1.2),
+    after_ms=st.integers(2, 150),
+    how=st.sampled_from(["estop", "disable", "nan", "pause"]),
+)
+def test_a_base_that_is_stopped_rests_as_soon_as_its_acceleration_allows(
+    make_drive, mobile, plan, drive, spin, after_ms, how
+):
+    driven = make_drive(plan([(0, drive, spin, 0)] * 31, start_ms=1000), robot=mobile)
+    driven.run(after_ms * 10)
+    stopped_ms = driven.now_ms + 40  # the lead is final
+    {
+        "estop": lambda: driven.core.estop(True),
+        "disable": lambda: driven.core.enable(False),
+        "nan": lambda: driven.accept(plan([(0, 0, 0, 0)] * 10 + [(np.nan, 0, 0, 0)])),
+        "pause": lambda: setattr(driven.core, "speed_scaling", 0.0),
+    }[how]()
+    ramp_s = max(0.4, abs(drive) / 0.9, abs(spin) / 1.8)  # 90 % of 1 m/s² and of 2 rad/s²
+    moving = np.abs(np.diff(driven.ways(), axis=0)).max(axis=1) > 1e-9
+    driven.run(ramp_s * 1000 + 200)
+    run = driven.runs[-1]
+    rest = [tick for tick in sorted(run) if tick * 10 > stopped_ms + ramp_s * 1000 + 20]
+    for tick in rest:
+        assert (run[tick] == run[rest[0]]).all()
+    assert moving.any() == (max(abs(drive), abs(spin)) > 1e-6)
+    assert_smooth(driven)
+
+
+def test_a_base_is_told_to_stand_before_the_executor_goes_silent(rolling):
+    rolling.core.enable(False)
+    while rolling.core.window(rolling.now_ns) is not None:
+        rolling.run(10)
+        if rolling.samples is not None:
+            told = rolling.samples
+    # It is served every 100 ms, and may have been served just before the silence.
+    last = rolling.now_ns // 10 // MS - 1
+    assert all((told[tick] == told[last]).all() for tick in range(last - 20, last))
+    assert (told[last - 40] != told[last]).any()
+
+
+def test_the_way_of_a_base_begins_anew_after_a_stall_and_the_arm_stays(rolling):
+    left = rolling.ways()[-1]
+    assert left[DRIVE] > 0.05
+    rolling.now_ns += 60 * MS
+    rolling.core.advance(rolling.now_ns)
+    rolling.record()
+    rolling.tick()
+    assert rolling.code == "stalled"
+    assert rolling.at(rolling.now_ms).tolist() == [left[TURN], 0, 0, left[SLIDE]]
+    rolling.run(100)
+    assert rolling.at(rolling.now_ms).tolist() == [left[TURN], 0, 0, left[SLIDE]]
+
+
+def test_after_the_clock_jumped_back_a_base_starts_from_standing(rolling, plan):
+    rolling.now_ns = 100 * MS
+    rolling.tick()
+    rolling.tick()
+    assert rolling.accept(plan(CRUISE, start_ms=100)) == ""
+    rolling.run(10)
+    speed = rolling.core.window(rolling.now_ns).velocities[-1][DRIVE]
+    assert speed == pytest.approx(0.3 / 40)  # one tick of 10 ms of the ramp's 400 ms
+    assert_smooth(rolling)
+
+
+def test_only_joints_are_measured_and_only_they_can_go_astray(rolling):
+    rolling.follows = False
+    rolling.pose = rolling.pose + np.array([0.0, 0.3])
+    rolling.tick()
+    rolling.run(10)
+    assert str(rolling.core.reason).startswith("tracking_error: slide is 0.29")
+
+
+def test_limits_that_held_a_base_back_are_told_by_its_name(rolling, plan):
+    rolling.core.tally.take_touched()
+    # From 0 to 0.5 m/s within a tenth of a second, at 1 m/s².
+    actions = [(0.27, 0.3, -0.5, 0.108)] * 3 + [(0.27, -0.5, -0.5, 0.108)] * 8
+    rolling.accept(plan(actions, start_ms=1500))
+    rolling.run(500)
+    assert rolling.core.tally.take_touched() == ("base_x",)
+    assert_smooth(rolling)
+
+
+@pytest.fixture
+def spun(make_drive, make_chunk, driven):
+    """A turning joint driven at 0.8 rad/s for a second, from 0.3 rad on."""
+    kinds = action_kinds(driven)
+    return make_drive(
+        make_chunk([(0.8, 0)] * 11, kinds=kinds, start_ms=1000), robot=driven, pose=(0.3, 0)
+    )
+
+
+def test_a_joint_driven_by_velocity_goes_on_from_its_measured_pose(spun):
+    spun.run(2500)
+    assert spun.at(1000).tolist() == [0.3, 0]
+    assert spun.at(3500).tolist() == pytest.approx([0.3 + 0.96 * 0.8, 0], abs=1e-3)
+    assert_smooth(spun)
+
+
+def test_a_joint_driven_by_velocity_brakes_before_its_position_limit(
+    make_drive, make_chunk, driven
+):
+    chunk = make_chunk([(0.8, 0)] * 31, kinds=action_kinds(driven), start_ms=1000)
+    drive = make_drive(chunk, robot=driven, pose=(2, 0))
+    drive.run(2500)
+    assert drive.core.state is State.EXECUTING
+    assert drive.at(3500)[0] == pytest.approx(3)
+    assert drive.ways()[:, 0].max() <= 3
+    assert drive.core.tally.take_touched() == ("turn",)
+    assert_smooth(drive)
+
+
+def test_a_joint_driven_by_velocity_that_does_not_follow_makes_it_hold(spun):
+    spun.follows = False
+    spun.run(100)
+    while spun.code == "ok":
+        spun.run(10)
+    assert spun.core.reason.detail.startswith("turn is 0.20")
+
+
 # --- whatever happens -------------------------------------------------------------------------
 
 
@@ -584,20 +773,27 @@ def random_chunk(make_chunk, random, drive):
     """A plan that may be late, early, short, contradictory, violent or broken."""
     horizon = random.choice([1, 2, 3, 11, 30], p=[0.05, 0.1, 0.1, 0.65, 0.1])
     kind = random.choice(["near", "walk", "wild", "huge"], p=[0.3, 0.4, 0.2, 0.1])
-    walk = np.cumsum(random.normal(scale=0.03, size=(horizon, 2)), axis=0)
+    robot, width = drive.robot, len(drive.robot.axes)
+    here = np.zeros(width)
+    here[robot.joint_columns] = drive.pose
+    here[robot.by_velocity] = random.normal(scale=0.3)
+    walk = np.cumsum(random.normal(scale=0.03, size=(horizon, width)), axis=0)
     actions = {
-        "near": drive.pose + 0.01 * walk,
-        "walk": drive.pose + random.normal(scale=0.1, size=2) + walk,
-        "wild": random.uniform(-4, 4, (horizon, 2)),
-        "huge": random.normal(scale=10.0 ** random.integers(1, 300), size=(horizon, 2)),
+        "near": here + 0.01 * walk,
+        "walk": here + random.normal(scale=0.1, size=width) + walk,
+        "wild": random.uniform(-4, 4, (horizon, width)),
+        "huge": random.normal(scale=10.0 ** random.integers(1, 300), size=(horizon, width)),
     }[kind]
     if random.random() < 0.1:
-        actions[random.integers(horizon), random.integers(2)] = random.choice([np.nan, np.inf])
+        actions[random.integers(horizon), random.integers(width)] = random.choice([np.nan, np.inf])
     chunk = make_chunk(
-        actions, start_ms=drive.now_ms + random.choice([-900, -150, -40, 0, 80, 300])
+        actions,
+        start_ms=drive.now_ms + random.choice([-900, -150, -40, 0, 80, 300]),
+        names=robot.axis_names,
+        kinds=action_kinds(robot),
     )
     if random.random() < 0.05:
-        chunk = replace(chunk, names=("slide", "turn"))
+        chunk = replace(chunk, names=robot.axis_names[::-1])
     return chunk
 
 
@@ -632,13 +828,15 @@ def event(make_chunk, random, drive):
         drive.sees = not drive.sees
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@pytest.mark.parametrize("which", ["robot", "mobile", "driven"])
+@settings(deadline=None, derandomize=True, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_whatever_happens_no_limit_is_exceeded_and_there_is_a_reason(
-    make_drive, make_chunk, limits, seed
+    request, make_drive, make_chunk, which, seed
 ):
     random = np.random.default_rng(seed)
-    drive = make_drive()
+    drive = make_drive(robot=request.getfixturevalue(which))
+    limits = JointLimits.of(drive.robot)
     for _ in range(100):
         event(make_chunk, random, drive)
         drive.run(10 * int(random.integers(0, 16)))

@@ -33,10 +33,21 @@ def test_a_missing_column_is_named(robot, make_chunk):
     assert str(problem).startswith("chunk_names: missing slide")
 
 
-def test_velocities_are_not_taken(robot, make_chunk):
+def test_a_kind_that_the_robot_does_not_take_is_named_with_the_one_it_takes(robot, make_chunk):
     kinds = [ActionKind.POSITION, ActionKind.VELOCITY]
     problem = check_chunk(make_chunk(kinds=kinds), robot, 0)
-    assert str(problem) == "chunk_kinds: two_joints takes positions for every joint"
+    assert str(problem) == "chunk_kinds: slide comes as velocity; two_joints takes its position"
+
+
+def test_a_mobile_robot_takes_velocities_for_its_base_and_positions_for_the_rest(
+    mobile, make_chunk
+):
+    names, (position, velocity) = mobile.axis_names, ActionKind
+    kinds = [position, velocity, velocity, position]
+    assert check_chunk(make_chunk(np.zeros((11, 4)), names=names, kinds=kinds), mobile, 0) is None
+    kinds[2] = position
+    problem = check_chunk(make_chunk(np.zeros((11, 4)), names=names, kinds=kinds), mobile, 0)
+    assert str(problem) == "chunk_kinds: base_yaw comes as position; two_joints takes its velocity"
 
 
 def test_the_period_must_be_that_of_the_robot(robot, make_chunk):

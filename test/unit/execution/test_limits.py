@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pi0_ros.execution.limits import HEADROOM, brakable
+from pi0_ros.execution.limits import HEADROOM, JointLimits, brakable
 
 DT = 0.01
 ROUNDING = 1e-6
@@ -125,3 +125,23 @@ def test_a_path_within_the_limits_is_played_at_the_full_rate(limits):
 def test_a_path_at_the_velocity_limit_takes_as_long_to_stop_as_the_acceleration_needs(limits):
     # 0.9 rad/s at 90 % of 10 rad/s²; the slide's 0.09 m/s is gone sooner.
     assert limits.least_ramp_ns(np.array([0.9, 0.09])) == 100_000_000
+
+
+def test_limits_are_in_the_order_of_the_axes(mobile):
+    limits = JointLimits.of(mobile)
+    assert limits.velocity.tolist() == [1, 0.5, 1, 0.5]
+    assert limits.acceleration.tolist() == [10, 1, 2, 5]
+
+
+def test_a_base_has_limits_of_velocity_and_acceleration_and_none_of_its_way(mobile):
+    limits, far = JointLimits.of(mobile), np.array([0.0, 10_000.0, -10_000.0, 0.0])
+    p, v = far, np.zeros(4)
+    for _ in range(100):
+        before = v
+        speed = np.array([0, 100.0, -100.0, 0])
+        p, v, touched = limits.follow(p, v, p + speed * DT, speed, DT)
+        assert (np.abs(v - before) <= limits.acceleration * DT + ROUNDING).all()
+        assert touched.tolist() == [False, True, True, False]
+    assert v.tolist() == pytest.approx([0, 0.5, -1, 0])
+    # Half a second from standing to full speed, then another half.
+    assert (p - far)[1:3].tolist() == pytest.approx([0.3775, -0.755])

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pi0_ros.execution.chunk import ActionKind
 from pi0_ros.execution.reference import ChunkCurve, JoinLimits, OffsetFade, join
 
 MS = 1_000_000
@@ -61,7 +64,7 @@ def test_the_slope_of_the_curve_is_its_derivative(make_chunk, seed, ms):
 
 
 def test_a_fade_begins_with_its_offset_and_slope_and_ends_with_none():
-    fade = OffsetFade(np.array([1.0]), np.array([2.0]), 300 * MS)
+    fade = OffsetFade(np.array([1.0]), np.array([2.0]), np.array([300 * MS]))
     assert [float(part[0]) for part in fade.at(0)] == [1.0, 2.0]
     assert [float(part[0]) for part in fade.at(300 * MS)] == [0.0, 0.0]
     assert [float(part[0]) for part in fade.at(900 * MS)] == [0.0, 0.0]
@@ -70,14 +73,22 @@ def test_a_fade_begins_with_its_offset_and_slope_and_ends_with_none():
 
 
 def test_half_of_an_offset_is_gone_after_half_the_time():
-    fade = OffsetFade(np.array([1.0]), np.array([0.0]), 300 * MS)
+    fade = OffsetFade(np.array([1.0]), np.array([0.0]), np.array([300 * MS]))
     assert float(fade.at(150 * MS)[0][0]) == 0.5
+
+
+def test_each_offset_fades_in_its_own_time():
+    fade = OffsetFade(np.ones(2), np.zeros(2), np.array([300 * MS, 600 * MS]))
+    assert fade.duration_ns == 600 * MS
+    assert fade.at(150 * MS)[0][0] == 0.5
+    assert [part.tolist()[0] for part in fade.at(450 * MS)] == [0.0, 0.0]
+    assert fade.at(300 * MS)[0].tolist() == [0.0, 0.5]
 
 
 @often
 @given(offset=small, slope=small, share=st.floats(0.01, 0.99))
 def test_the_slope_of_a_fade_is_its_derivative(offset, slope, share):
-    fade = OffsetFade(np.array([offset]), np.array([slope]), 1000 * MS)
+    fade = OffsetFade(np.array([offset]), np.array([slope]), np.array([1000 * MS]))
     t = round(share * 1000 * MS)
     before, after = fade.at(t - 1000)[0], fade.at(t + 1000)[0]
     np.testing.assert_allclose((after - before) / 2e-6, fade.at(t)[1], atol=1e-6)
@@ -139,3 +150,61 @@ def test_a_radian_at_half_a_radian_per_second_takes_as_long_as_its_peak_needs(
 def test_where_the_clock_stands_any_slope_is_continuous(make_chunk, join_limits):
     reference = join(make_chunk(), 0, np.zeros(2), None, join_limits)
     assert reference.at(0)[1].tolist() == pytest.approx([0.5, 0])
+
+
+def by_velocity(make_chunk, seed=0):
+    """A chunk of a position and a velocity."""
+    return replace(random_chunk(make_chunk, seed), kinds=(ActionKind.POSITION, ActionKind.VELOCITY))
+
+
+def test_a_velocity_is_its_own_speed_along_the_path(make_chunk, join_limits):
+    chunk = by_velocity(make_chunk)
+    value, speed = join(chunk, 0, np.zeros(2), None, join_limits).at(500 * MS)
+    assert speed[1] == value[1] == pytest.approx(chunk.actions[5, 1])
+    assert speed[0] != value[0]
+
+
+@often
+@given(
+    seed=st.integers(0, 10_000),
+    ms=st.integers(0, 1500),
+    speed=st.tuples(small, small),
+    where=small,
+)
+def test_a_velocity_is_continuous_at_a_join_wherever_its_joint_is(
+    make_chunk, join_limits, seed, ms, speed, where
+):
+    chunk = by_velocity(make_chunk, seed)
+    reference = join(chunk, ms * MS, np.array([0, where]), np.array(speed), join_limits)
+    np.testing.assert_allclose(reference.at(ms * MS)[1], speed, atol=1e-12)
+    end = reference.duration_ns
+    assert reference.at(end)[0].tolist() == [chunk.actions[-1, 0], 0.0]
+
+
+@often
+@given(change=st.floats(-3, 3))
+def test_the_fade_of_a_velocity_keeps_its_share_of_acceleration(make_chunk, join_limits, change):
+    stands = replace(make_chunk(np.zeros((11, 2))), kinds=by_velocity(make_chunk).kinds)
+    fade = join(stands, 0, np.zeros(2), np.array([0, change]), join_limits).fade
+    times = np.linspace(0, fade.duration_ns, 200).astype(int).tolist()
+    values, slopes = (np.array([fade.at(ns)[i][1] for ns in times]) for i in (0, 1))
+    assert (np.abs(slopes) <= 2.5 + 1e-9).all()
+    assert (np.abs(values) <= abs(change)).all()  # between the old velocity and the new one
+    if abs(change) > 0.4:  # at 1.875 times 0.4 m/s in 0.3 s the share is used up
+        assert np.abs(slopes).max() == pytest.approx(2.5, rel=1e-3)
+
+
+def test_positions_fade_together_and_velocities_fade_together(make_chunk):
+    limits = JoinLimits(300 * MS, np.full(4, 0.5), np.full(4, 5.0))
+    position, velocity = ActionKind
+    chunk = make_chunk(
+        np.zeros((11, 4)), names="abcd", kinds=(position, position, velocity, velocity)
+    )
+    fade = join(chunk, 0, np.array([1.0, 0, 0, 0]), np.array([0, 0, 4.0, 0]), limits).fade
+    assert fade.durations_ns.tolist() == [3750 * MS, 3750 * MS, 1500 * MS, 1500 * MS]
+
+
+def test_the_last_velocity_of_a_chunk_is_not_held_beyond_its_end(make_chunk):
+    curve = ChunkCurve(replace(make_chunk([(1, 0.2), (2, 0.2)]), kinds=tuple(ActionKind)))
+    assert curve.at(100 * MS - 1)[0][1] == pytest.approx(0.2)
+    assert curve.at(100 * MS)[0].tolist() == [2, 0]
