@@ -2,80 +2,90 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
 
-from std_msgs.msg import Float64MultiArray
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-
-from pi0_ros.bridge.stamps import to_duration, to_time
-from pi0_ros.embodiment.spec import Controller, Embodiment
+from pi0_ros.bridge.encoders.arx import JointControlEncoder, LiftEncoder, RobotCmdEncoder
+from pi0_ros.bridge.encoders.gripper_actions import (
+    GripperCommandEncoder,
+    ParallelGripperCommandEncoder,
+)
+from pi0_ros.bridge.encoders.interbotix import JointGroupEncoder, JointSingleEncoder
+from pi0_ros.bridge.encoders.standard import (
+    ForwardPositionEncoder,
+    JointStateEncoder,
+    JointTrajectoryEncoder,
+    TwistEncoder,
+    TwistStampedEncoder,
+)
+from pi0_ros.bridge.message_packages import described
+from pi0_ros.embodiment.controllers import OUTPUTS, Controller
+from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 
 
+@runtime_checkable
 class CommandEncoder(Protocol):
-    """Turns the committed window into one controller's message."""
+    """Turns the committed window into one controller's message.
+
+    Made by ``(controller, embodiment)``.
+
+    Attributes:
+        message_type: The topic's, or an action's (it has a ``Goal``, and messages are goals).
+    """
 
     message_type: type[Any]
 
     def encode(self, window: CommandWindow, now_ns: int) -> Any:
-        """Return the message to publish at ``now_ns`` [ns]."""
+        """Return what to send at an instant [ns, node clock], None where there is nothing new."""
 
 
-class JointTrajectoryEncoder:
-    """Rolling windows for joint_trajectory_controller.
-
-    Stamped with their first sample, which is already past, so that Jazzy's controller samples
-    inside the window and never from the measured state; positions only, 2 ms apart, which its
-    linear interpolation plays as they are; the last point's velocity is left out, as its
-    validation wants.
-    """
-
-    message_type = JointTrajectory
-
-    def __init__(self, controller: Controller, embodiment: Embodiment) -> None:
-        """Remember the controller's columns and prepare points, which only change positions."""
-        self._message = JointTrajectory(joint_names=list(controller.joints))
-        self._columns = [embodiment.index(name) for name in controller.joints]
-        self._points: list[JointTrajectoryPoint] = []
-
-    def encode(self, window: CommandWindow, now_ns: int) -> JointTrajectory:
-        """Return the window from just before now to the end of the horizon.
-
-        The message is reused: it is valid until the next call. (Making it anew takes ten times as
-        long, a hundred times per second and controller.)
-        """
-        rows = window.positions[:, self._columns].tolist()
-        for i in range(len(self._points), len(rows)):
-            due = to_duration(i * window.period_ns)
-            self._points.append(JointTrajectoryPoint(time_from_start=due))
-        for point, row in zip(self._points, rows, strict=False):
-            point.positions = row
-        self._message.header.stamp = to_time(window.start_ns)
-        self._message.points = self._points[: len(rows)]
-        return self._message
-
-
-class ForwardPositionEncoder:
-    """The sample of this instant for forward_command_controller."""
-
-    message_type = Float64MultiArray
-
-    def __init__(self, controller: Controller, embodiment: Embodiment) -> None:
-        """Remember the columns of the controller's joints."""
-        self._columns = [embodiment.index(name) for name in controller.joints]
-
-    def encode(self, window: CommandWindow, now_ns: int) -> Float64MultiArray:
-        """Return the positions that are due now."""
-        positions, _ = window.at(now_ns)
-        return Float64MultiArray(data=positions[self._columns].tolist())
-
-
-ENCODERS: dict[str, type[JointTrajectoryEncoder] | type[ForwardPositionEncoder]] = {
+# The messages of vendors are imported when an encoder is made, not before.
+ENCODERS: dict[str, Any] = {
     "joint_trajectory": JointTrajectoryEncoder,
     "forward_position": ForwardPositionEncoder,
+    "joint_state": JointStateEncoder,
+    "twist": TwistEncoder,
+    "twist_stamped": TwistStampedEncoder,
+    "gripper_command": GripperCommandEncoder,
+    "parallel_gripper_command": ParallelGripperCommandEncoder,
+    "interbotix_group": JointGroupEncoder,
+    "interbotix_single": JointSingleEncoder,
+    "arx_robot_cmd": RobotCmdEncoder,
+    "arx_joint_control": JointControlEncoder,
+    "arx_lift": LiftEncoder,
 }
 
 
 def make_encoder(controller: Controller, embodiment: Embodiment) -> CommandEncoder:
-    """Return the encoder of a controller's type; the YAML allows no other."""
-    return ENCODERS[controller.type](controller, embodiment)
+    """Return the encoder of a controller's type, ours or another package's.
+
+    Raises:
+        ImportError: A message package, or the package that brings the type, cannot be imported.
+        ValueError: The controller does not fit its type.
+    """
+    if controller.type in ENCODERS:
+        return ENCODERS[controller.type](controller, embodiment)  # type: ignore[no-any-return]
+    return _plugin(controller, embodiment)
+
+
+def _plugin(controller: Controller, embodiment: Embodiment) -> CommandEncoder:
+    who = described(controller)
+    points = {point.value: point for point in entry_points(group=OUTPUTS, name=controller.type)}
+    if len(points) != 1:
+        raise ImportError(
+            f"{who}: the entry point {OUTPUTS} of this name leads to {len(points)} places "
+            f"({', '.join(sorted(points)) or 'none'}); install one package that brings it"
+        )
+    (value, point), *_ = points.items()
+    try:
+        kind = point.load()
+    except Exception as error:  # another's module may raise anything
+        raise ImportError(f"{who}: {value} cannot be imported: {error}") from error
+    encoder = kind(controller, embodiment)
+    if not isinstance(encoder, CommandEncoder):
+        raise ValueError(
+            f"{who}: {value} is no output; it needs the attribute message_type and the method "
+            "encode(window, now_ns)"
+        )
+    return encoder

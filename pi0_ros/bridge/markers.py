@@ -13,9 +13,10 @@ from pi0_ros.bridge.stamps import to_time
 from pi0_ros.simulation.scene import BLOCK_COLORS, BLOCK_HALF_M
 
 
-def block_markers(blocks: Mapping[str, np.ndarray], stamp_ns: int) -> MarkerArray:
-    """Show blocks by color, centres (3,) [m] in the frame ``world``."""
-    return MarkerArray(markers=[_cube(color, at, stamp_ns) for color, at in blocks.items()])
+def block_markers(blocks: Mapping[str, np.ndarray], frame: str, stamp_ns: int) -> MarkerArray:
+    """Show blocks by color, centres (3,) [m] in a frame."""
+    cubes = [_cube(color, at, frame, stamp_ns) for color, at in blocks.items()]
+    return MarkerArray(markers=cubes)
 
 
 def block_places(message: MarkerArray) -> dict[str, np.ndarray]:
@@ -26,7 +27,7 @@ def block_places(message: MarkerArray) -> dict[str, np.ndarray]:
     }
 
 
-def _cube(color: str, at: np.ndarray, stamp_ns: int) -> Marker:
+def _cube(color: str, at: np.ndarray, frame: str, stamp_ns: int) -> Marker:
     side = 2 * BLOCK_HALF_M
     r, g, b, a = (float(value) for value in BLOCK_COLORS[color])
     x, y, z = at.tolist()
@@ -37,6 +38,6 @@ def _cube(color: str, at: np.ndarray, stamp_ns: int) -> Marker:
         scale=Vector3(x=side, y=side, z=side),
         color=ColorRGBA(r=r, g=g, b=b, a=a),
     )
-    marker.header.frame_id = "world"
+    marker.header.frame_id = frame
     marker.header.stamp = to_time(stamp_ns)
     return marker

@@ -13,7 +13,7 @@ def decode_trajectory(message: JointTrajectory) -> Trajectory:
     """Return the message as a value.
 
     Raises:
-        Rejected: Points of different sizes, or with efforts, which no UR5e takes.
+        Rejected: Points of different sizes, or with efforts, which a position controller refuses.
     """
     points = message.points
     if any(len(point.effort) for point in points):

@@ -9,15 +9,11 @@ from typing import Any
 
 import numpy as np
 from pi0_msgs.msg import ActionChunk
-from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import SetBool, Trigger
 
 from pi0_ros.bridge.chunks import decode_chunk
-from pi0_ros.bridge.joint_states import positions_by_name
-from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.embodiment.loading import load_embodiment
-from pi0_ros.embodiment.vector import state_from_positions
 from pi0_ros.execution.executor import ChunkExecutor
 from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.nodes import qos
@@ -26,6 +22,7 @@ from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.executor_reports import ExecutorReports
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
+from pi0_ros.nodes.state_streams import StateStreams
 from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
 
 
@@ -44,16 +41,22 @@ class ChunkExecutorNode(ManagedNode):
     def configure(self) -> None:
         """Load the robot and make all streams."""
         p = self._settings
-        self._embodiment = load_embodiment(p.embodiment)
+        self._embodiment = load_embodiment(
+            p.embodiment, tf_prefix=p.tf_prefix, simulation=p.simulation
+        )
         self._core = ChunkExecutor(self._embodiment, self._settings.executor)
         self._outputs = CommandOutputs(self, self._embodiment, p.command_echo_hz, dry_run=p.dry_run)
+        self._streams.append(self._outputs)
+        age_limit_ns = p.executor.joint_state_age_ns
+        self._streams.append(
+            StateStreams(self, self._embodiment, age_limit_ns, self._on_measured, self._on_lacking)
+        )
         self._subscribe()
 
     def _subscribe(self) -> None:
         subscribe, serve = self.create_subscription, self.create_service
-        self._streams = [
+        self._streams += [
             subscribe(ActionChunk, "action_chunk", self._on_chunk, qos.CHUNKS),
-            subscribe(JointState, "joint_states", self._on_joint_states, qos.JOINT_STATES),
             subscribe(Float64, "speed_scaling", self._on_speed_scaling, qos.STATUS),
             # Twice: the one gets what was latched before, the other matches any publisher.
             subscribe(Bool, "estop", self._on_estop, qos.LATCHED),
@@ -61,7 +64,6 @@ class ChunkExecutorNode(ManagedNode):
             serve(SetBool, "~/enable", self._on_enable),
             serve(Trigger, "~/stop", self._on_stop),
             serve(Trigger, "~/reset", self._on_reset),
-            self._outputs,
         ]
 
     def activate(self) -> None:
@@ -120,15 +122,13 @@ class ChunkExecutorNode(ManagedNode):
                 f"chunk {message.sequence} rejected, {problem}", throttle_duration_sec=1.0
             )
 
-    def _on_joint_states(self, message: JointState) -> None:
-        try:
-            position = state_from_positions(self._embodiment, positions_by_name(message))
-        except KeyError as error:
-            with self._lock:
-                self._core.report_missing(str(error.args[0]))
-            return
+    def _on_measured(self, stamp_ns: int, positions: np.ndarray) -> None:
         with self._lock:
-            self._core.measure(to_ns(message.header.stamp), position)
+            self._core.measure(stamp_ns, positions)
+
+    def _on_lacking(self, reason: str) -> None:
+        with self._lock:
+            self._core.report_missing(reason)
 
     def _on_speed_scaling(self, message: Float64) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The publishers that command the controllers, each at its own rate."""
+"""What commands the controllers, each at its own rate: topics and actions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,37 @@ from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.disposal import dispose
+from pi0_ros.nodes.goal_output import GoalOutput
 
 
 @dataclass(frozen=True, eq=False)
 class _Output:
-    """One controller: its encoder, its publisher, and every how many ticks it is served."""
+    """One controller: its encoder, where messages go, and every how many ticks it is served."""
 
     encoder: CommandEncoder
-    publisher: Any
+    channel: Any
     every: int
+
+    def serve(self, window: CommandWindow, now_ns: int) -> None:
+        message = self.encoder.encode(window, now_ns)
+        if message is not None:
+            self.channel.publish(message)
+        elif isinstance(self.channel, GoalOutput):
+            self.channel.retry()
 
 
 class CommandOutputs:
     """Serves every controller of a robot, and ~/command for recording.
 
     Args:
-        node: Carries the publishers.
+        node: Carries the publishers and action clients.
         embodiment: The robot with its controllers.
         echo_hz: Rate of ~/command [Hz].
         dry_run: Publish ~/command only (shadow mode).
+
+    Raises:
+        ImportError: A controller needs a message package that is not there.
+        ValueError: A controller does not fit its type.
     """
 
     def __init__(
@@ -40,25 +52,37 @@ class CommandOutputs:
     ) -> None:
         """Make the publishers; in a dry run the controllers get none."""
         rate_hz = embodiment.command.rate_hz
+        controllers = () if dry_run else embodiment.controllers
+        # All of them first: where one cannot be made, nothing is left behind on the node.
+        encoders = [make_encoder(controller, embodiment) for controller in controllers]
         self._node = node
-        self._names = embodiment.joint_names
+        self._names = embodiment.axis_names
         self._echo = node.create_publisher(JointState, "~/command", qos.COMMANDS)
         self._echo_every = max(1, round(rate_hz / echo_hz))
-        self._outputs: list[_Output] = []
-        for controller in () if dry_run else embodiment.controllers:
-            encoder = make_encoder(controller, embodiment)
-            publisher = node.create_publisher(encoder.message_type, controller.topic, qos.COMMANDS)
-            every = max(1, round(rate_hz / controller.rate_hz))
-            self._outputs.append(_Output(encoder, publisher, every))
+        self._outputs = [
+            _Output(
+                encoder,
+                _channel(node, encoder.message_type, controller.topic),
+                max(1, round(rate_hz / controller.rate_hz)),
+            )
+            for encoder, controller in zip(encoders, controllers, strict=True)
+        ]
 
     def publish(self, tick: int, window: CommandWindow, now_ns: int) -> None:
         """Serve whoever is due at a tick; ``now_ns`` [ns, node clock]."""
         for output in self._outputs:
             if tick % output.every == 0:
-                output.publisher.publish(output.encoder.encode(window, now_ns))
+                output.serve(window, now_ns)
         if tick % self._echo_every == 0:
             self._echo.publish(joint_state(self._names, now_ns, *window.at(now_ns)))
 
     def destroy(self) -> None:
-        """Drop the publishers."""
-        dispose(self._node, [self._echo, *(output.publisher for output in self._outputs)])
+        """Drop the publishers and action clients."""
+        dispose(self._node, [self._echo, *(output.channel for output in self._outputs)])
+
+
+def _channel(node: Node, message_type: Any, name: str) -> Any:
+    """Return an action's client where the messages are goals, a publisher otherwise."""
+    if hasattr(message_type, "Goal"):
+        return GoalOutput(node, message_type, name)
+    return node.create_publisher(message_type, name, qos.COMMANDS)

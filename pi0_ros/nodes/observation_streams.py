@@ -1,22 +1,23 @@
-"""The subscriptions that feed observations: cameras and joint_states."""
+"""The subscriptions that feed observations: cameras and measured positions."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import CompressedImage, Image
 
 from pi0_ros.bridge.images import ImageError, decode_compressed, decode_image
-from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.stamps import to_ns
-from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.spec import JOINT_STATES, Embodiment
+from pi0_ros.embodiment.vector import state_of
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.disposal import dispose
+from pi0_ros.nodes.state_streams import StateStreams
 from pi0_ros.observation.assembler import Freshness, ObservationAssembler
 from pi0_ros.observation.observation import NotReady, Observation
 
@@ -35,6 +36,9 @@ class ObservationStreams:
         embodiment: The robot with its cameras.
         freshness: Limits on age and skew.
         transport: ``raw`` or ``compressed``.
+
+    Attributes:
+        received: Messages by camera and by topic of states.
     """
 
     def __init__(
@@ -42,24 +46,26 @@ class ObservationStreams:
     ) -> None:
         """Subscribe."""
         self._node = node
+        self._embodiment = embodiment
         self._lock = threading.Lock()
         self._assembler = ObservationAssembler(embodiment, freshness)
-        self.received: Counter[str] = Counter()
+        states = StateStreams(
+            node, embodiment, freshness.state_age_ns, self._on_measured, self._on_lacking
+        )
+        self.received = states.received
         kind, suffix, decode = TRANSPORTS[transport]
-        self._subscriptions = [
-            node.create_subscription(
-                JointState, "joint_states", self._on_joint_states, qos.JOINT_STATES
-            )
-        ]
-        for camera in embodiment.cameras:
-            self._subscriptions.append(
+        self._streams = [
+            states,
+            *(
                 node.create_subscription(
                     kind,
                     camera.topic + suffix,
-                    lambda message, name=camera.name: self._on_image(name, decode, message),
+                    partial(self._on_image, camera.name, decode),
                     qos.IMAGES,
                 )
-            )
+                for camera in embodiment.cameras
+            ),
+        ]
 
     def snapshot(self, now_ns: int, prompt: str) -> Observation | NotReady:
         """Assemble the newest observation at an instant [ns, node clock]."""
@@ -68,7 +74,7 @@ class ObservationStreams:
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        dispose(self._node, self._subscriptions)
+        dispose(self._node, self._streams)
 
     def _on_image(self, camera: str, decode: Decode, message: Any) -> None:
         self.received[camera] += 1
@@ -81,7 +87,10 @@ class ObservationStreams:
         with self._lock:
             self._assembler.add_image(camera, to_ns(message.header.stamp), rgb)
 
-    def _on_joint_states(self, message: JointState) -> None:
-        self.received["joint_states"] += 1
+    def _on_measured(self, stamp_ns: int, positions: np.ndarray) -> None:
         with self._lock:
-            self._assembler.add_positions(to_ns(message.header.stamp), positions_by_name(message))
+            self._assembler.add_state(stamp_ns, state_of(self._embodiment, positions))
+
+    def _on_lacking(self, reason: str) -> None:
+        with self._lock:
+            self._assembler.report_fault(JOINT_STATES, reason)

@@ -12,6 +12,7 @@ from pi0_ros.simulation.controllers import JointTrajectoryController
 
 MS = 1_000_000
 S = 1000 * MS
+GRIPPER_JOINT = "left_robotiq_85_left_knuckle_joint"  # 0 open, 0.7929 closed [rad]
 ARM, GRIPPER = "right_scaled_joint_trajectory_controller", "right_gripper_controller"
 
 
@@ -124,3 +125,62 @@ def test_when_windows_stop_the_arm_holds_the_last_sample(robot: Embodiment) -> N
     plays.receive(decode_trajectory(make_encoder(arm, robot).encode(window(10 * S), 0)), 10 * S)
     held = plays.sample(13 * S, np.zeros(6), np.zeros(6))
     np.testing.assert_allclose(held, wave(np.array([10 * S + 40 * MS]))[0, 7:13])
+
+
+def test_an_arms_window_is_in_the_drivers_names_and_numbers(robot, encoder_of) -> None:
+    encoder = encoder_of(
+        robot, type="joint_trajectory", joints=(GRIPPER_JOINT, "left_elbow_joint"),
+        names=("gripper", "joint3"), gripper={"open": 100.0, "closed": 0.0},
+    )  # fmt: skip
+    positions = np.zeros((3, 14))
+    positions[:, 6] = [0.0, 0.7929 / 2, 0.7929]
+    positions[:, 2] = [1.0, 2.0, 3.0]
+    made = encoder.encode(CommandWindow(0, 2 * MS, positions, 0 * positions), 0)
+    assert made.joint_names == ["gripper", "joint3"]
+    points = [list(point.positions) for point in made.points]
+    np.testing.assert_allclose(points, [[100, 1], [50, 2], [0, 3]], atol=1e-9)
+
+
+def test_a_forwarded_gripper_is_in_the_drivers_numbers(robot, encoder_of, window_of) -> None:
+    numbers = {"open": 0.0, "closed": 255.0}
+    encoder = encoder_of(robot, type="forward_position", joints=(GRIPPER_JOINT,), gripper=numbers)
+    message = encoder.encode(window_of(np.full(14, 0.7929)), 10 * S)
+    assert list(message.data) == pytest.approx([255.0])
+
+
+def test_a_joint_state_command_has_names_constants_and_the_stamp_of_now(
+    robot, encoder_of, window_of
+) -> None:
+    encoder = encoder_of(
+        robot, type="joint_state", joints=("left_elbow_joint", GRIPPER_JOINT),
+        names=("joint3", "joint7"), velocity=(0.0, 30.0), gripper={"open": 0.08, "closed": 0.0},
+    )  # fmt: skip
+    positions = np.arange(14.0)
+    positions[6] = 0.0
+    message = encoder.encode(window_of(positions), 10 * S + 5)
+    assert to_ns(message.header.stamp) == 10 * S + 5
+    assert list(message.name) == ["joint3", "joint7"]
+    assert list(message.position) == pytest.approx([2.0, 0.08])
+    assert list(message.velocity) == [0.0, 30.0]
+    assert list(message.effort) == []
+
+
+def test_a_twist_has_the_bases_velocities_by_direction(mobile, encoder_of, window_of) -> None:
+    velocities = np.zeros(17)
+    velocities[14:] = [0.3, 0.1, -0.2]  # yaw, x, y
+    base = ("base_x", "base_y", "base_yaw")
+    window = window_of(np.full(17, 9.0), velocities)
+    twist = encoder_of(mobile, type="twist", joints=base).encode(window, 10 * S)
+    moving = (twist.linear.x, twist.linear.y, twist.angular.z)
+    assert moving == (0.1, -0.2, 0.3)
+    assert (twist.linear.z, twist.angular.x, twist.angular.y) == (0.0, 0.0, 0.0)
+    stamped = encoder_of(mobile, type="twist_stamped", joints=base, frame="base_footprint")
+    message = stamped.encode(window, 10 * S + 5)
+    assert message.twist == twist
+    assert (to_ns(message.header.stamp), message.header.frame_id) == (10 * S + 5, "base_footprint")
+
+
+def test_what_a_twist_does_not_command_is_zero(mobile, encoder_of, window_of) -> None:
+    encoder = encoder_of(mobile, type="twist", joints=("base_yaw",))
+    twist = encoder.encode(window_of(np.zeros(17), np.ones(17)), 10 * S)
+    assert (twist.linear.x, twist.linear.y, twist.angular.z) == (0.0, 0.0, 1.0)

@@ -11,7 +11,7 @@ from pi0_msgs.msg import ExecutorStatus
 from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.bridge.status import diagnostics, executor_status, is_problem
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.execution.chunk import ActionChunk, ActionKind
+from pi0_ros.execution.chunk import ActionChunk, action_kinds
 from pi0_ros.execution.executor import ChunkExecutor, State
 
 MS = 1_000_000
@@ -21,8 +21,8 @@ NOW = 10_000 * MS
 def at_home(robot: Embodiment, **changes: object) -> ActionChunk:
     """A chunk that stays at home, seen 100 ms ago."""
     values: dict[str, object] = {
-        "names": robot.joint_names,
-        "kinds": (ActionKind.POSITION,) * 14,
+        "names": robot.axis_names,
+        "kinds": action_kinds(robot),
         "actions": np.tile(robot.home, (50, 1)),
         "start_ns": NOW - 100 * MS,
         "period_ns": 50 * MS,
