@@ -22,7 +22,7 @@ from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.parameters import SimParameters
 from pi0_ros.nodes.worker_thread import WorkerThread
 from pi0_ros.simulation.cameras import SimCameras
-from pi0_ros.simulation.scene import OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG
+from pi0_ros.simulation.scene import OVERVIEW_CAMERA, OVERVIEW_FOVY_DEG, scene_frame
 
 POLL_S = 0.002  # how soon a due frame is noticed
 
@@ -78,8 +78,7 @@ class CameraStreams:
             c.model_copy(update={"rate_hz": rate_hz or c.rate_hz}) for c in embodiment.cameras
         ]
         if parameters.overview_rate_hz:
-            first = cameras[0]
-            cameras.append(_overview(first.width, first.height, parameters.overview_rate_hz))
+            cameras.append(_overview(embodiment, parameters.overview_rate_hz))
         self._shots = [_shot(node, camera) for camera in cameras]
         self._thread = WorkerThread("cameras", self._run, failed)
 
@@ -138,9 +137,10 @@ def _publish(shot: Shot, rgb: np.ndarray, stamp_ns: int) -> None:
         shot.compressed.publish(encode_compressed(rgb, header))
 
 
-def _overview(width: int, height: int, rate_hz: float) -> Camera:
-    """Describe the camera for people, which no policy sees."""
-    return Camera(
-        name=OVERVIEW_CAMERA, slot="base_0_rgb", topic=f"{OVERVIEW_CAMERA}/image_raw",
-        frame="world", width=width, height=height, rate_hz=rate_hz, fovy_deg=OVERVIEW_FOVY_DEG,
-    )  # fmt: skip
+def _overview(embodiment: Embodiment, rate_hz: float) -> Camera:
+    """Describe the camera for people, which no policy sees; as large as the first one."""
+    like = {
+        "name": OVERVIEW_CAMERA, "topic": f"{OVERVIEW_CAMERA}/image_raw",
+        "frame": scene_frame(embodiment), "rate_hz": rate_hz, "fovy_deg": OVERVIEW_FOVY_DEG,
+    }  # fmt: skip
+    return embodiment.cameras[0].model_copy(update=like)

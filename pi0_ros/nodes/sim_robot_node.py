@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, Float64MultiArray
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import MarkerArray
 
-from pi0_ros.bridge.joint_states import joint_state
-from pi0_ros.bridge.markers import block_markers
-from pi0_ros.bridge.stamps import to_time
-from pi0_ros.bridge.trajectories import decode_trajectory
+from pi0_ros.bridge.received_commands import CommandDecoder
+from pi0_ros.embodiment.controllers import Controller
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.camera_streams import CameraStreams
 from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import SimParameters, declare
+from pi0_ros.nodes.sensed_streams import SensedStreams
 from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
 from pi0_ros.simulation.cell import Cell
 from pi0_ros.simulation.controllers import Rejected
-
-MARKER_RATE_HZ = 10.0
 
 
 class SimRobotNode(ManagedNode):
@@ -42,20 +34,19 @@ class SimRobotNode(ManagedNode):
         self._lock = threading.Lock()  # guards the cell: callbacks and cameras against the loop
         self._thread: WorkerThread | None = None
         self._cameras: CameraStreams | None = None
+        self._sensed: SensedStreams | None = None
         self._streams: list[Any] = []
 
     def configure(self) -> None:
         """Build the scene and make all streams."""
         p = self._settings
-        self._embodiment = load_embodiment(p.embodiment)
+        self._embodiment = load_embodiment(p.embodiment, tf_prefix=p.tf_prefix, simulation=True)
         self._cell = Cell(self._embodiment, p.seed)
-        self._states = self.create_publisher(JointState, "joint_states", qos.STATUS)
+        self._sensed = SensedStreams(self, self._cell, p)
         self._estop = self.create_publisher(Bool, "estop", qos.LATCHED)
-        self._markers = self.create_publisher(MarkerArray, "~/blocks", qos.LATCHED)
-        self._clock_out = self.create_publisher(Clock, "/clock", 10) if p.publish_clock else None
         self._streams = [
-            *filter(None, (self._states, self._estop, self._markers, self._clock_out)),
-            *self._subscribe_controllers(),
+            self._estop,
+            *(self._subscribe(controller) for controller in self._embodiment.controllers),
             self.create_service(Trigger, "~/reset", self._on_reset),
             self.create_service(SetBool, "~/estop", self._on_estop),
         ]
@@ -64,11 +55,8 @@ class SimRobotNode(ManagedNode):
     def activate(self) -> None:
         """Start the physics and the cameras."""
         p = self._settings
-        self._tick = 0
-        rate_hz = self._embodiment.command.rate_hz
-        self._every_state = max(1, round(rate_hz / p.joint_state_rate_hz))
-        self._every_marker = max(1, round(rate_hz / MARKER_RATE_HZ))
-        period_s = 1 / rate_hz / (p.clock_speed if p.publish_clock else 1.0)
+        speed = p.clock_speed if p.publish_clock else 1.0
+        period_s = 1 / self._embodiment.command.rate_hz / speed
         self._cameras = CameraStreams(self, self._embodiment, self._cell.robot.model, p,
                                      self._configuration, self._fail)  # fmt: skip
         loop = on_deadlines(period_s, self._step)
@@ -87,25 +75,19 @@ class SimRobotNode(ManagedNode):
         """Drop the streams."""
         dispose(self, self._streams)
         self._streams.clear()
+        if self._sensed is not None:
+            self._sensed.close()
+            self._sensed = None
 
     # --- the loop ----------------------------------------------------------------------------
 
     def _step(self) -> None:
         """Do one control cycle and publish what is due."""
+        assert self._sensed is not None
         with self._lock:
-            now_ns = self._now_ns()
-            self._cell.step(now_ns)
-            robot = self._cell.robot
-            sensed = (robot.positions, robot.velocities, robot.efforts)
-        if self._clock_out is not None:
-            self._clock_out.publish(Clock(clock=to_time(now_ns)))
-        if self._tick % self._every_state == 0:
-            self._states.publish(joint_state(self._embodiment.joint_names, now_ns, *sensed))
-        if self._tick % self._every_marker == 0:
-            with self._lock:
-                blocks = self._cell.blocks()
-            self._markers.publish(block_markers(blocks, now_ns))
-        self._tick += 1
+            self._cell.step(self._now_ns())
+            sensed = self._cell.sense()
+        self._sensed.publish(sensed)
 
     def _configuration(self) -> tuple[int, np.ndarray]:
         """Return instant [ns] and configuration of the scene, for the cameras."""
@@ -114,7 +96,7 @@ class SimRobotNode(ManagedNode):
 
     def _now_ns(self) -> int:
         """Now on the clock of all stamps: this node's own, or the simulated one that it drives."""
-        if self._clock_out is not None:
+        if self._settings.publish_clock:
             return self._cell.now_ns + self._embodiment.command.period_ns
         return int(self.get_clock().now().nanoseconds)
 
@@ -124,39 +106,30 @@ class SimRobotNode(ManagedNode):
 
     # --- callbacks ---------------------------------------------------------------------------
 
-    def _subscribe_controllers(self) -> list[Any]:
-        kinds: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-            "joint_trajectory": (JointTrajectory, decode_trajectory),
-            "forward_position": (Float64MultiArray, lambda message: np.array(message.data)),
-        }
-        subscriptions = []
-        for controller in self._embodiment.controllers:
-            kind, decode = kinds[controller.type]
-            subscriptions.append(
-                self.create_subscription(
-                    kind,
-                    controller.topic,
-                    lambda message, name=controller.name, decode=decode: self._on_command(
-                        name, decode, message
-                    ),
-                    qos.COMMANDS,
-                )
-            )
-        return subscriptions
+    def _subscribe(self, controller: Controller) -> Any:
+        decoder = CommandDecoder(controller, self._embodiment)
+        return self.create_subscription(
+            decoder.message_type,
+            controller.topic,
+            lambda message: self._on_command(controller.name, decoder, message),
+            qos.COMMANDS,
+        )
 
-    def _on_command(self, controller: str, decode: Callable[[Any], Any], message: Any) -> None:
+    def _on_command(self, controller: str, decoder: CommandDecoder, message: Any) -> None:
         try:
             with self._lock:
-                self._cell.command(controller, decode(message))
+                self._cell.command(controller, decoder.decode(message))
         except Rejected as error:
             self.get_logger().error(f"{controller}: {error}", throttle_duration_sec=1.0)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        assert self._sensed is not None
         with self._lock:
             self._cell.reset()
-            blocks = self._cell.blocks()
-        self._markers.publish(block_markers(blocks, self._cell.now_ns))
-        places = ", ".join(f"{color} at {np.round(p, 3).tolist()}" for color, p in blocks.items())
+            sensed = self._cell.sense()
+        self._sensed.publish_blocks(sensed)
+        blocks = sensed.blocks.items()
+        places = ", ".join(f"{color} at {np.round(place, 3).tolist()}" for color, place in blocks)
         response.success, response.message = True, f"at home; {places} m"
         return response
 

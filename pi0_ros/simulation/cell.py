@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
+from pi0_ros.embodiment.controllers import Controller
+from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.simulation.controllers import (
+    BaseDriver,
     ForwardCommandController,
     JointTrajectoryController,
+    NamedPositionsDriver,
     Rejected,
-    Trajectory,
+    SimController,
 )
 from pi0_ros.simulation.robot import SimRobot
 from pi0_ros.simulation.scene import BLOCK_COLORS
+
+CONTROLLERS: dict[str, Callable[[str, tuple[str, ...]], SimController]] = {
+    "joint_trajectory": JointTrajectoryController,
+    "forward_position": ForwardCommandController,
+    "joint_state": NamedPositionsDriver,
+}
+TWISTS = ("twist", "twist_stamped")
+
+
+@dataclass(frozen=True, eq=False)
+class Sensed:
+    """What the cell senses at one instant.
+
+    Attributes:
+        now_ns: The instant [ns].
+        joint_state: Positions, velocities and efforts of the robot's ``movable`` joints, (N,) each.
+        base: Pose and velocity of the base, (3,) each; None where there is none.
+        blocks: Centre of each block by color, (3,) [m].
+    """
+
+    now_ns: int
+    joint_state: tuple[np.ndarray, np.ndarray, np.ndarray]
+    base: tuple[np.ndarray, np.ndarray] | None
+    blocks: dict[str, np.ndarray]
 
 
 class Cell:
     """A robot behind its controllers. Not thread-safe: the caller holds a lock.
 
     Args:
-        embodiment: The robot.
+        embodiment: The robot as the simulation speaks it.
         seed: Of the blocks' places; each reset draws the next ones.
+
+    Raises:
+        ValueError: A controller of a type that is not simulated.
     """
 
     def __init__(self, embodiment: Embodiment, seed: int) -> None:
         """Stand at home with blocks on the table."""
         self.robot = SimRobot(embodiment, embodiment.command.period_ns / 1e9)
-        self._trajectory_controllers: dict[str, JointTrajectoryController] = {}
-        self._forward_controllers: dict[str, ForwardCommandController] = {}
-        self._columns: dict[str, list[int]] = {}
+        self._joint_controllers: dict[str, tuple[list[int], SimController]] = {}
+        self._base_drivers: dict[str, BaseDriver] = {}
         for controller in embodiment.controllers:
-            name, joints = controller.name, controller.joints
-            self._columns[name] = [embodiment.index(joint) for joint in joints]
-            if controller.type == "joint_trajectory":
-                self._trajectory_controllers[name] = JointTrajectoryController(name, joints)
-            else:
-                self._forward_controllers[name] = ForwardCommandController(name, joints)
+            self._add(controller, embodiment)
+        self._receivers: dict[str, SimController | BaseDriver] = {
+            **{name: controller for name, (_, controller) in self._joint_controllers.items()},
+            **self._base_drivers,
+        }
         self._random = np.random.default_rng(seed)
         self._stopped = False
         self.now_ns = 0
         self.reset()
 
-    def command(self, controller: str, value: Trajectory | np.ndarray) -> None:
+    def command(self, controller: str, value: Any) -> None:
         """Hand a command to a controller by name.
 
         Raises:
@@ -49,28 +82,23 @@ class Cell:
         """
         if self._stopped:
             raise Rejected("protective stop: commands are ignored until it is released")
-        if isinstance(value, Trajectory):
-            self._trajectory_controllers[controller].receive(value, self.now_ns)
-        else:
-            self._forward_controllers[controller].receive(value)
+        self._receivers[controller].receive(value, self.now_ns)
 
     def step(self, now_ns: int) -> None:
-        """Let the controllers command and the robot move for one cycle.
+        """Let the controllers command and the robot move for one cycle, up to an instant [ns].
 
         Raises:
             FloatingPointError: A controller produced a command that is not finite.
         """
         self.now_ns = now_ns
         command, measured = self.robot.command, self.robot.positions
-        for name, trajectory in self._trajectory_controllers.items():
-            columns = self._columns[name]
-            command[columns] = trajectory.sample(now_ns, measured[columns], command[columns])
-        for name, forward in self._forward_controllers.items():
-            columns = self._columns[name]
-            command[columns] = forward.sample(command[columns])
+        for columns, controller in self._joint_controllers.values():
+            command[columns] = controller.sample(now_ns, measured[columns], command[columns])
         if not np.isfinite(command).all():
             raise FloatingPointError("a controller commanded a position that is not finite")
         self.robot.command = command
+        for driver in self._base_drivers.values():
+            self.robot.drive(driver.at(now_ns))
         self.robot.step()
 
     def reset(self) -> None:
@@ -87,15 +115,36 @@ class Cell:
     def protective_stop(self, on: bool) -> None:
         if on and not self._stopped:
             self._empty_controllers()
-            self.robot.command = self.robot.positions
+            self.robot.hold()
         self._stopped = on
+
+    def sense(self) -> Sensed:
+        """Return what there is to tell after a cycle."""
+        base = self.robot.base
+        return Sensed(
+            self.now_ns,
+            self.robot.joint_state(),
+            None if base is None else (base.pose, base.velocity),
+            self.blocks(),
+        )
 
     def blocks(self) -> dict[str, np.ndarray]:
         """Centre of each block by color, (3,) [m]."""
         return {color: self.robot.block(color) for color in BLOCK_COLORS}
 
+    def _add(self, controller: Controller, embodiment: Embodiment) -> None:
+        name, type_ = controller.name, controller.type
+        if type_ in TWISTS and embodiment.base is not None:
+            timeout_ns = round(1e6 * embodiment.base.timeout_ms)
+            self._base_drivers[name] = BaseDriver(name, timeout_ns)
+        elif type_ in CONTROLLERS:
+            columns = [embodiment.joint_names.index(joint) for joint in controller.joints]
+            made = CONTROLLERS[type_](name, controller.driver_names)
+            self._joint_controllers[name] = (columns, made)
+        else:
+            known = (*CONTROLLERS, *TWISTS)
+            raise ValueError(f"{name}: {unknown_name('simulated type', type_, known)}")
+
     def _empty_controllers(self) -> None:
-        for trajectory in self._trajectory_controllers.values():
-            trajectory.hold()
-        for forward in self._forward_controllers.values():
-            forward.hold()
+        for receiver in self._receivers.values():
+            receiver.hold()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration
+from geometry_msgs.msg import Twist, Vector3
+from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Bool, Float64MultiArray
@@ -15,6 +17,7 @@ from visualization_msgs.msg import MarkerArray
 from pi0_ros.bridge.images import decode_compressed, decode_image
 from pi0_ros.bridge.markers import block_places
 from pi0_ros.bridge.stamps import to_ns, to_time
+from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.sim_robot_node import SimRobotNode
 
@@ -127,3 +130,35 @@ def test_it_drives_the_clock_when_asked_and_stamps_with_it(peer, start, states):
     assert (steps % 2_000_000 == 0).all()  # by whole control cycles
     assert to_ns(states[-1].header.stamp) <= instants[-1] + 2_000_000_000
     assert instants[0] < 60 * 10**9  # it starts at zero, not at today
+
+
+# --- a mobile robot ------------------------------------------------------------------------------
+
+
+def test_a_mobile_base_tells_its_odometry_drives_and_is_put_back(peer, start):
+    mobile = load_embodiment("trossen_mobile", simulation=True)
+    start(SimRobotNode, embodiment="trossen_mobile")
+    (controller,) = (c for c in mobile.controllers if c.type == "twist")
+    odometry = peer.listen(Odometry, mobile.base.odometry, qos.STATUS)
+    states = peer.listen(JointState, "joint_states", qos.JOINT_STATES)
+    blocks = peer.listen(MarkerArray, "sim_robot_node/blocks", qos.LATCHED)
+    peer.until(lambda: odometry and states and blocks)
+    assert states[-1].name[:14] == list(mobile.joint_names)
+    assert {"left_wheel", "right_wheel"} <= set(states[-1].name)
+    assert blocks[-1].markers[0].header.frame_id == odometry[-1].header.frame_id == "odom"
+    assert odometry[-1].child_frame_id == mobile.base.frame
+
+    back = Twist(linear=Vector3(x=-0.3))
+    peer.until(lambda: odometry[-1].pose.pose.position.x < -0.1,
+               lambda: peer.publish(controller.topic, back, qos.COMMANDS))  # fmt: skip
+    peer.until(lambda: abs(odometry[-1].twist.twist.linear.x) < 1e-3)  # the driver's timeout
+    assert peer.call(Trigger, "sim_robot_node/reset").success
+    peer.until(lambda: abs(odometry[-1].pose.pose.position.x) < 1e-3)
+
+
+def test_a_prefix_is_before_joints_and_frames(peer, start, states):
+    start(SimRobotNode, embodiment="trossen_mobile", tf_prefix="a_")
+    odometry = peer.listen(Odometry, "mobile_base/odom", qos.STATUS)
+    peer.until(lambda: states and odometry)
+    assert states[-1].name[0] == "a_follower_left/waist"
+    assert odometry[-1].child_frame_id == "a_base_footprint"

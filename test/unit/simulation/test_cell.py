@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from pi0_ros.embodiment.controllers import ArxLiftController
+from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.simulation.cell import Cell
 from pi0_ros.simulation.controllers import Rejected, Trajectory
@@ -22,8 +27,9 @@ def to(embodiment: Embodiment, offset: float, in_ms: int, stamp_ns: int = 0) -> 
 
 
 def run(cell: Cell, milliseconds: int) -> None:
-    for _ in range(milliseconds // 2):
-        cell.step(cell.now_ns + 2 * MS)
+    period_ns = cell.robot.embodiment.command.period_ns
+    for _ in range(milliseconds * MS // period_ns):
+        cell.step(cell.now_ns + period_ns)
 
 
 def left_arm(cell: Cell, embodiment: Embodiment) -> np.ndarray:
@@ -140,3 +146,93 @@ def test_a_command_that_is_not_finite_never_reaches_the_robot(
     with pytest.raises(FloatingPointError, match="a controller commanded a position that is not"):
         cell.step(2 * MS)
     np.testing.assert_array_equal(cell.robot.command, embodiment.home)
+
+
+# --- other controllers and a base ----------------------------------------------------------------
+
+
+def respoken(embodiment: Embodiment, name: str, **changes: Any) -> Embodiment:
+    """The robot with one of its controllers changed."""
+    controllers = tuple(
+        type(controller)(**{**controller.model_dump(), **changes})
+        if controller.name == name
+        else controller
+        for controller in embodiment.controllers
+    )
+    return embodiment.model_copy(update={"controllers": controllers})
+
+
+def test_a_controller_is_spoken_to_by_the_drivers_names(embodiment: Embodiment) -> None:
+    names = tuple("abcdef")
+    cell = Cell(respoken(embodiment, LEFT, names=names), seed=0)
+    cell.command(LEFT, replace(to(embodiment, 0.1, in_ms=500), names=names))
+    run(cell, 1500)
+    np.testing.assert_allclose(left_arm(cell, embodiment), 0.1, atol=5e-3)
+
+
+def test_a_type_that_is_not_simulated_is_refused(embodiment: Embodiment) -> None:
+    arx = ArxLiftController(
+        name="lift", type="arx_lift", topic="lift", rate_hz=50, joints=(KNUCKLE,)
+    )
+    with pytest.raises(ValueError, match="lift: simulated type 'arx_lift' is unknown"):
+        Cell(embodiment.model_copy(update={"controllers": (arx,)}), seed=0)
+
+
+@pytest.fixture
+def mobile() -> Cell:
+    return Cell(load_embodiment("trossen_mobile", simulation=True), seed=0)
+
+
+def base_controller(cell: Cell) -> str:
+    (name,) = (
+        c.name for c in cell.robot.embodiment.controllers if c.type in ("twist", "twist_stamped")
+    )
+    return name
+
+
+def base_pose(cell: Cell) -> np.ndarray:
+    sensed = cell.sense().base
+    assert sensed is not None
+    return sensed[0]
+
+
+def test_a_base_drives_while_it_hears_something_and_its_timeout_longer(mobile: Cell) -> None:
+    assert mobile.robot.embodiment.base is not None
+    timeout_s = mobile.robot.embodiment.base.timeout_ms / 1e3
+    for _ in range(20):
+        mobile.command(base_controller(mobile), np.array([-0.3, 0.0, 0.0]))
+        run(mobile, 50)
+    run(mobile, 2000)
+    # The last of 20 commands, 50 ms apart, comes at 0.95 s.
+    np.testing.assert_allclose(base_pose(mobile), [-0.3 * (0.95 + timeout_s), 0, 0], atol=2e-3)
+
+
+def test_a_protective_stop_holds_the_base_too(mobile: Cell) -> None:
+    mobile.command(base_controller(mobile), np.array([-0.5, 0.0, 0.0]))
+    run(mobile, 200)
+    mobile.protective_stop = True
+    stopped = base_pose(mobile)
+    with pytest.raises(Rejected, match="protective stop"):
+        mobile.command(base_controller(mobile), np.array([-0.5, 0.0, 0.0]))
+    run(mobile, 1000)
+    np.testing.assert_allclose(base_pose(mobile), stopped, atol=0.03)
+    mobile.protective_stop = False
+    released = base_pose(mobile)
+    run(mobile, 500)
+    np.testing.assert_allclose(base_pose(mobile), released, atol=1e-4)
+
+
+def test_reset_puts_the_base_back_and_forgets_its_velocity(mobile: Cell) -> None:
+    mobile.command(base_controller(mobile), np.array([-0.5, 0.0, 0.5]))
+    run(mobile, 200)
+    mobile.reset()
+    run(mobile, 500)
+    np.testing.assert_allclose(base_pose(mobile), 0.0, atol=1e-4)
+
+
+def test_what_is_sensed_is_of_the_last_cycle(cell: Cell, embodiment: Embodiment) -> None:
+    cell.step(42 * MS)
+    sensed = cell.sense()
+    assert (sensed.now_ns, sensed.base) == (42 * MS, None)
+    np.testing.assert_allclose(sensed.joint_state[0], embodiment.home, atol=1e-3)
+    assert set(sensed.blocks) == {"red", "blue"}
