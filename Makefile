@@ -25,7 +25,7 @@ help: ## list the targets
 STAMP_VENV := $(VENV)/.venv-$(ROS)
 STAMP_PACKAGES := $(VENV)/.packages-$(ROS)
 STAMP_BUILD := install/.built-$(ROS)
-SHARED := $(shell find pi0_msgs launch config urdf rviz requirements -type d -o -name '*.msg' -o -name '*.srv' -o -name '*.action')
+SHARED := $(shell find pi0_msgs launch config urdf requirements -type d -o -name '*.msg' -o -name '*.srv' -o -name '*.action')
 
 setup: $(STAMP_BUILD) ## install and build everything that is needed (called by every target)
 

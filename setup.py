@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 SHARE = Path("share/pi0_ros")
-SHARED_FOLDERS = ("launch", "config", "urdf", "rviz", "requirements")
+SHARED_FOLDERS = ("launch", "config", "urdf", "requirements")
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
@@ -38,6 +38,7 @@ setup(
             "policy_node = pi0_ros.nodes.policy_node:main",
             "chunk_executor_node = pi0_ros.nodes.chunk_executor_node:main",
             "sim_robot_node = pi0_ros.nodes.sim_robot_node:main",
+            "preview_node = pi0_ros.nodes.preview_node:main",
             "pi0 = pi0_ros.cli.main:main",
         ]
     },

@@ -1,8 +1,8 @@
-"""Two UR5e arms: policy, executor and, unless simulation:=false, the simulated robot."""
+"""Two UR5e arms with Robotiq 2F-85 grippers."""
 
-from pi0_ros.bringup import launch_description
+from pi0_ros.launching import launch_description
 
 
 def generate_launch_description():  # type: ignore[no-untyped-def]
-    """Return the plan of pi0_ros.bringup as launch actions."""
+    """Return bringup.launch.py with this robot chosen."""
     return launch_description("ur5e_bimanual")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from pi0_ros.embodiment.errors import unknown_name
-from pi0_ros.embodiment.files import find_embodiment, find_urdf, share_directory
+from pi0_ros.embodiment.files import find_embodiment, share_directory
+from pi0_ros.viewer import Viewer
 
 Value = str | int | float | bool
 
@@ -22,17 +24,23 @@ class NodePlan:
         executable: Its name in the package, also its node name.
         package: The package of the executable.
         namespace: ROS namespace, empty for the root.
-        parameters: Its parameters.
+        defaults: Parameters that the file of parameters may change.
+        params_file: That file; empty: none.
+        parameters: Parameters that were asked for.
         remappings: From relative topic to relative topic.
         arguments: Plain command line arguments.
+        log_level: Least level that it logs.
     """
 
     executable: str
     package: str = "pi0_ros"
     namespace: str = ""
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    params_file: str = ""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     remappings: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    log_level: str = "info"
 
     @property
     def name(self) -> str:
@@ -41,11 +49,13 @@ class NodePlan:
 
     def ros_arguments(self) -> list[str]:
         """Return what ``--ros-args`` takes, with the same meaning as the launch action."""
-        words = ["-r", f"__node:={self.name}"]
+        words = ["-r", f"__node:={self.name}", "--log-level", self.log_level]
         if self.namespace:
             words += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
-        for key, value in self.parameters.items():
-            words += ["-p", f"{key}:={_yaml(value)}"]
+        words += parameter_words(self.defaults)
+        if self.params_file:
+            words += ["--params-file", self.params_file]
+        words += parameter_words(self.parameters)
         for source, target in self.remappings.items():
             words += ["-r", f"{source}:={target}"]
         return words
@@ -64,60 +74,104 @@ class BringUp:
     environment: Mapping[str, str]
 
 
+def _option(default: str | bool, description: str, *choices: str) -> Any:
+    return field(default=default, metadata={"description": description, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a robot is brought up: the arguments of the launch files and of `pi0 up`.
+
+    Raises:
+        ValueError: An option is not one of its choices.
+    """
+
+    policy: str = _option("scripted", "which policy plans", "scripted", "pi0")
+    checkpoint: str = _option(
+        "", "the policy's weights: directory or owner/name on the Hugging Face Hub"
+    )
+    prompt: str = _option("", "sentence to follow from the start; empty: wait for ~/set_prompt")
+    simulation: bool = _option(
+        True, "run the simulated robot and command it at once; false: its driver is running"
+    )
+    namespace: str = _option("", "ROS namespace of all nodes")
+    use_sim_time: bool = _option(
+        False, "follow /clock; in simulation the simulated robot drives it"
+    )
+    params_file: str = _option(
+        "",
+        "YAML of further parameters for all nodes, below `/**:` and `ros__parameters:`; an "
+        "option that differs from its default wins over it",
+    )
+    tf_prefix: str = _option("", "put before the robot's joints, links and frames")
+    log_level: str = _option(
+        "info", "least level that the nodes log", "debug", "info", "warn", "error"
+    )
+    launch_rviz: bool = _option(
+        False, "open RViz with the robot, its cameras and the plan that it executes"
+    )
+    publish_description: str = _option(
+        "auto",
+        "run robot_state_publisher; auto: with RViz in simulation, where no driver runs one",
+        *("auto", "true", "false"),
+    )
+    description: str = _option(
+        "own",
+        "whose URDF robot_state_publisher gets: this package's, or the vendor's where installed",
+        *("own", "vendor"),
+    )
+
+    def __post_init__(self) -> None:
+        """Insist on the choices."""
+        for item in fields(self):
+            value, choices = getattr(self, item.name), item.metadata["choices"]
+            if choices and value not in choices:
+                raise ValueError(unknown_name(item.name, value, choices))
+
+    def asked(self, *names: str) -> dict[str, Value]:
+        """Return those of some options that differ from their defaults."""
+        defaults = Options()
+        values = {name: getattr(self, name) for name in names}
+        return {n: value for n, value in values.items() if value != getattr(defaults, n)}
+
+
 def plan(
     embodiment: str,
-    *,
-    policy: str = "scripted",
-    checkpoint: str = "",
-    prompt: str = "",
-    simulation: bool = True,
-    namespace: str = "",
-    use_sim_time: bool = False,
+    options: Options | None = None,
     overrides: Mapping[str, Mapping[str, Value]] | None = None,
 ) -> BringUp:
     """Plan the bring-up of a robot.
 
     Args:
         embodiment: Name or YAML of the robot.
-        policy: Which policy plans.
-        checkpoint: Directory of its weights or owner/name on the Hugging Face Hub; may be empty.
-        prompt: Sentence to follow from the start.
-        simulation: Run the simulated robot, and let the executor command it at once; otherwise a
-            driver is expected, and the executor waits for ``~/enable``.
-        namespace: ROS namespace of all nodes.
-        use_sim_time: Follow /clock; the simulated robot then drives it.
+        options: How; in simulation by default.
         overrides: Further parameters by node.
 
     Raises:
         EmbodimentError: The robot is unknown. (Each node checks the content of the YAML itself:
             ros2 launch runs on the distribution's Python, without our packages.)
-        ValueError: A parameter is overridden for a node that is not in the plan.
+        ValueError: A parameter is overridden for a node that is not in the plan, or the file of
+            parameters is missing or of another form.
     """
     find_embodiment(embodiment)
-    common: dict[str, Value] = {"embodiment": embodiment, "use_sim_time": use_sim_time}
-    policy_parameters = {**common, "policy": policy, "checkpoint": checkpoint, "prompt": prompt}
-    nodes = [
-        NodePlan("policy_node", parameters=policy_parameters),
-        NodePlan(
-            "chunk_executor_node",
-            parameters={**common, "enable_on_activate": simulation},
-            remappings={"action_chunk": "policy_node/action_chunk"},
-        ),
-    ]
-    if simulation:
-        nodes.append(
-            NodePlan(
-                "sim_robot_node",
-                parameters={"embodiment": embodiment, "publish_clock": use_sim_time},
-            )
-        )
-    changed = overrides or {}
+    options, changed = options or Options(), overrides or {}
+    params_file = _checked_params_file(options.params_file)
+    nodes = [*_robot(embodiment, options), *_viewer(embodiment, options)]
     names = [node.name for node in nodes]
     for name in changed:
         if name not in names:
             raise ValueError(unknown_name("node", name, names))
-    placed = tuple(_placed(node, namespace, changed.get(node.name, {})) for node in nodes)
-    return BringUp(placed, shared_environment())
+    placed = (
+        replace(
+            node,
+            namespace=options.namespace,
+            params_file=params_file,
+            parameters={**node.parameters, **changed.get(node.name, {})},
+            log_level=options.log_level,
+        )
+        for node in nodes
+    )
+    return BringUp(tuple(placed), shared_environment())
 
 
 def shared_environment() -> dict[str, str]:
@@ -136,118 +190,86 @@ def shared_environment() -> dict[str, str]:
     }
 
 
-def launch_arguments() -> dict[str, tuple[str, str]]:
-    """Default and description of each launch argument, by name."""
-    return {
-        "policy": ("scripted", "which policy plans: scripted or pi0"),
-        "checkpoint": (
-            "",
-            "the policy's weights: directory or owner/name on the Hugging Face Hub",
-        ),
-        "prompt": ("", "sentence to follow from the start; empty: wait for ~/set_prompt"),
-        "simulation": ("true", "run the simulated robot; false: a driver is running"),
-        "namespace": ("", "ROS namespace of all nodes"),
-        "use_sim_time": ("false", "follow /clock; in simulation the simulated robot drives it"),
-        "launch_rviz": ("false", "open RViz and publish the robot's description"),
-        "log_level": ("info", "of all nodes: debug, info, warn, error"),
-    }
+CHUNKS = {"action_chunk": "policy_node/action_chunk"}
 
 
-def launch_description(embodiment: str) -> Any:
-    """Turn the plan into launch actions; the launch files are calls of this function."""
-    from launch import LaunchDescription  # type: ignore[attr-defined]  # our folder of that name
-    from launch.actions import DeclareLaunchArgument, OpaqueFunction
-
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in launch_arguments().items()
-    ]
-    return LaunchDescription(
-        [*declared, OpaqueFunction(function=_launch_actions, args=[embodiment])]
-    )
+def _common(embodiment: str, options: Options) -> dict[str, Value]:
+    robot: dict[str, Value] = {"embodiment": embodiment, "simulation": options.simulation}
+    return {**robot, **options.asked("tf_prefix", "use_sim_time")}
 
 
-def _launch_actions(context: Any, embodiment: str) -> list[Any]:
-    from launch.actions import SetEnvironmentVariable
-    from launch_ros.actions import Node
-
-    given = context.launch_configurations
-    bring_up = plan(
-        embodiment,
-        policy=given["policy"],
-        checkpoint=given["checkpoint"],
-        prompt=given["prompt"],
-        simulation=_truth("simulation", given["simulation"]),
-        namespace=given["namespace"],
-        use_sim_time=_truth("use_sim_time", given["use_sim_time"]),
-    )
-    nodes = list(bring_up.nodes)
-    if _truth("launch_rviz", given["launch_rviz"]):
-        nodes += viewer_nodes(embodiment, given["namespace"])
-    environment = [SetEnvironmentVariable(*item) for item in bring_up.environment.items()]
-    return [
-        *environment,
-        *(
-            Node(
-                package=node.package,
-                executable=node.executable,
-                name=node.name,
-                namespace=node.namespace,
-                parameters=[_for_launch(node.parameters)],
-                remappings=list(node.remappings.items()),
-                arguments=[*node.arguments, "--ros-args", "--log-level", given["log_level"]],
-                output="screen",
-                emulate_tty=True,
-            )
-            for node in nodes
-        ),
-    ]
-
-
-def _for_launch(parameters: Mapping[str, Value]) -> dict[str, Any]:
-    """Keep strings strings: launch_ros would read them as YAML, and `yes` as true."""
-    from launch_ros.parameter_descriptions import ParameterValue
-
-    return {
-        name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
-        for name, value in parameters.items()
-    }
-
-
-def viewer_nodes(embodiment: str, namespace: str) -> list[NodePlan]:
-    """Plan the nodes that show the robot; both come from a ROS 2 distribution."""
-    import xacro
-    import yaml
-
-    description = yaml.safe_load(find_embodiment(embodiment).read_text())
-    urdf = xacro.process_file(str(find_urdf(description["urdf"]))).toxml()
-    config = str(share_directory() / "rviz" / "ur5e_bimanual.rviz")
+def _robot(embodiment: str, options: Options) -> list[NodePlan]:
+    """Plan the policy, the executor and the simulated robot."""
+    common = _common(embodiment, options)
     nodes = [
         NodePlan(
-            "robot_state_publisher",
-            "robot_state_publisher",
-            parameters={"robot_description": urdf},
+            "policy_node", parameters={**common, **options.asked("policy", "checkpoint", "prompt")}
         ),
-        NodePlan("rviz2", "rviz2", arguments=("-d", config)),
+        NodePlan(
+            "chunk_executor_node",
+            defaults={"enable_on_activate": options.simulation},
+            parameters=common,
+            remappings=CHUNKS,
+        ),
     ]
-    return [_placed(node, namespace, {}) for node in nodes]
+    if options.simulation:
+        robot = {"embodiment": embodiment, **options.asked("tf_prefix")}
+        clock = {"publish_clock": options.use_sim_time}
+        nodes.append(NodePlan("sim_robot_node", parameters={**robot, **clock}))
+    return nodes
 
 
-def _placed(node: NodePlan, namespace: str, overrides: Mapping[str, Value]) -> NodePlan:
-    return NodePlan(
-        node.executable,
-        node.package,
-        namespace,
-        {**node.parameters, **overrides},
-        node.remappings,
-        node.arguments,
+def _viewer(embodiment: str, options: Options) -> list[NodePlan]:
+    """Plan what shows the robot; RViz and robot_state_publisher are of a ROS 2 distribution."""
+    publishes = options.publish_description == "true" or (
+        options.publish_description == "auto" and options.launch_rviz and options.simulation
+    )
+    viewer = Viewer(embodiment, options.tf_prefix)
+    time = options.asked("use_sim_time")
+    nodes = []
+    if publishes or options.launch_rviz:
+        common = _common(embodiment, options)
+        nodes.append(NodePlan("preview_node", parameters=common, remappings=CHUNKS))
+    if publishes:
+        shown = {"robot_description": viewer.urdf(options.description), **time}
+        # Drivers have names and topics of their own; preview_node tells the URDF's.
+        told = {} if options.simulation else {"joint_states": "preview_node/joint_states"}
+        publisher = "robot_state_publisher"
+        nodes.append(NodePlan(publisher, publisher, parameters=shown, remappings=told))
+    if options.launch_rviz:
+        config = viewer.write_config(simulation=options.simulation)
+        nodes.append(NodePlan("rviz2", "rviz2", parameters=time, arguments=("-d", str(config))))
+    return nodes
+
+
+def _checked_params_file(name: str) -> str:
+    """Return the path of a file of parameters, of a form in which options win over it."""
+    import yaml
+
+    if not name:
+        return ""
+    path = Path(name).expanduser().resolve()
+    if not path.is_file():
+        raise ValueError(f"params_file '{name}': there is no file {path}")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"params_file {path} is not valid YAML: {error}") from error
+    match content:
+        case {"/**": {"ros__parameters": dict()}} if len(content) == 1:
+            return str(path)
+    # rcl lets the key of a node beat what is said on the command line, and a bare name reaches no
+    # node in a namespace.
+    keys = ", ".join(map(str, content)) if isinstance(content, dict) else content
+    raise ValueError(
+        f"params_file {path} has the key {keys}; it must have one, /**:, and below it "
+        "ros__parameters: with parameters by name"
     )
 
 
-def _truth(name: str, text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError(f"launch argument {name}:={text} must be true or false")
-    return text.lower() == "true"
+def parameter_words(parameters: Mapping[str, Value]) -> list[str]:
+    """Return what ``--ros-args`` takes to set parameters, each of the type that it has."""
+    return [w for key, value in parameters.items() for w in ("-p", f"{key}:={_yaml(value)}")]
 
 
 def _yaml(value: Value) -> str:

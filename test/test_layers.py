@@ -11,8 +11,8 @@ PACKAGE = ROOT / "pi0_ros"
 
 ROS = {
     "rclpy", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs",
-    "lifecycle_msgs", "pi0_msgs", "rosgraph_msgs", "sensor_msgs", "std_msgs", "std_srvs",
-    "trajectory_msgs", "visualization_msgs",
+    "lifecycle_msgs", "nav_msgs", "pi0_msgs", "rosgraph_msgs", "sensor_msgs", "std_msgs",
+    "std_srvs", "tf2_msgs", "trajectory_msgs", "visualization_msgs",
 }  # fmt: skip
 MESSAGES = ROS - {"rclpy", "rcl_interfaces", "rosgraph_msgs", "lifecycle_msgs", "std_srvs"}
 
@@ -38,10 +38,12 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         {"embodiment", "observation", "execution", "model", "policy", "simulation", "bridge",
          "nodes", "bringup"},
-        {"numpy", "typer", "rich", "honcho", "yaml", "av", "cv2", "matplotlib", "torch",
+        {"numpy", "typer", "rich", "honcho", "yaml", "av", "cv2", "matplotlib", "torch", "PIL",
          "safetensors", "sentencepiece", *ROS},
     ),
-    "bringup": ({"embodiment"}, {"launch", "launch_ros", "xacro", "yaml"}),
+    "bringup": ({"embodiment", "viewer"}, {"yaml"}),
+    "viewer": ({"embodiment"}, {"xacro", "yaml"}),
+    "launching": ({"embodiment", "bringup"}, {"launch", "launch_ros"}),
 }  # fmt: skip
 MAY_KNOW_TIME_AND_THREADS = {"nodes", "cli"}
 
@@ -104,15 +106,16 @@ def test_a_function_is_taken_in_at_a_glance(path: Path) -> None:
 
 def test_a_launch_file_needs_nothing_that_a_distribution_lacks() -> None:
     """ros2 launch runs on the distribution's Python, which has no pydantic 2 and no torch."""
-    for name in ("bringup.py", "embodiment/files.py", "embodiment/errors.py"):
-        tree = ast.parse((PACKAGE / name).read_text())
+    on_launch = ("bringup", "viewer", "launching", "embodiment.files", "embodiment.errors")
+    for name in on_launch:
+        tree = ast.parse((PACKAGE / f"{name.replace('.', '/')}.py").read_text())
         at_import = {
             alias if isinstance(node, ast.Import) else node.module
             for node in tree.body
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in ([a.name for a in node.names] if isinstance(node, ast.Import) else [""])
         }
-        allowed = {"pi0_ros.embodiment.files", "pi0_ros.embodiment.errors"}
+        allowed = {f"pi0_ros.{other}" for other in on_launch}
         assert {n.split(".")[0] for n in at_import - allowed} <= set(sys.stdlib_module_names)
 
 

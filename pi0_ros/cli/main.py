@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pi0_ros.bringup import Value, plan
+from pi0_ros.bringup import Options, Value, plan
 from pi0_ros.cli.bench.command import app as bench
+from pi0_ros.cli.check.command import check
 from pi0_ros.cli.convert import convert
 from pi0_ros.cli.inspect import inspect
+from pi0_ros.cli.robots.command import robots
 from pi0_ros.cli.running import run_plan
+from pi0_ros.cli.schema import schema
 from pi0_ros.cli.verify.command import verify
 from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment
@@ -34,15 +37,26 @@ Policy = Annotated[str, typer.Option(help="which policy plans: scripted or pi0")
 Checkpoint = Annotated[str, typer.Option(help="directory or owner/name on the Hugging Face Hub")]
 
 
+def _explained(name: str) -> Any:
+    """Explain an option of `pi0 up` in the words of the launch argument."""
+    option = next(item for item in fields(Options) if item.name == name)
+    choices = option.metadata["choices"]
+    listed = f": {', '.join(choices)}" if choices else ""
+    return typer.Option(help=option.metadata["description"] + listed)
+
+
 @app.command(epilog="Example: pi0 up ur5e_bimanual --prompt 'left arm reach the red block'")
 def up(
     embodiment: Robot,
-    policy: Policy = "scripted",
-    checkpoint: Checkpoint = "",
-    prompt: Annotated[str, typer.Option(help="sentence to follow from the start")] = "",
-    simulation: Annotated[bool, typer.Option(help="run the simulated robot")] = True,
-    namespace: Annotated[str, typer.Option(help="ROS namespace of all nodes")] = "",
-    use_sim_time: Annotated[bool, typer.Option(help="follow /clock")] = False,
+    policy: Annotated[str, _explained("policy")] = "scripted",
+    checkpoint: Annotated[str, _explained("checkpoint")] = "",
+    prompt: Annotated[str, _explained("prompt")] = "",
+    simulation: Annotated[bool, _explained("simulation")] = True,
+    namespace: Annotated[str, _explained("namespace")] = "",
+    use_sim_time: Annotated[bool, _explained("use_sim_time")] = False,
+    params_file: Annotated[str, _explained("params_file")] = "",
+    tf_prefix: Annotated[str, _explained("tf_prefix")] = "",
+    log_level: Annotated[str, _explained("log_level")] = "info",
     profile: Annotated[bool, typer.Option(help="use this package's Fast DDS profile")] = True,
     param: Annotated[
         list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
@@ -50,20 +64,22 @@ def up(
 ) -> None:
     """Bring up a robot without ros2 launch: same nodes, same parameters as the launch file.
 
-    Ctrl-C stops all. The exit code tells which node ended by itself: 10 policy_node,
-    11 chunk_executor_node, 12 sim_robot_node.
+    RViz and robot_state_publisher are the launch file's. Ctrl-C stops all. The exit code tells
+    which node ended by itself: 10 policy_node, 11 chunk_executor_node, 12 sim_robot_node.
     """
     load_embodiment(embodiment)  # a wrong YAML is refused here, before any process starts
-    bring_up = plan(
-        embodiment,
+    options = Options(
         policy=policy,
         checkpoint=checkpoint,
         prompt=prompt,
         simulation=simulation,
         namespace=namespace,
         use_sim_time=use_sim_time,
-        overrides=parse_overrides(param or []),
+        params_file=params_file,
+        tf_prefix=tf_prefix,
+        log_level=log_level,
     )
+    bring_up = plan(embodiment, options, parse_overrides(param or []))
     raise typer.Exit(run_plan(bring_up if profile else replace(bring_up, environment={})))
 
 
@@ -85,9 +101,12 @@ def demo(
     raise typer.Exit(run_demo(policy, checkpoint, out, seed, timeout_s))
 
 
+app.command(epilog="Example: pi0 check ur5e_bimanual --checkpoint lerobot/pi0_base")(check)
 app.command(epilog="Example: pi0 inspect lerobot/pi0_base --json out/pi0.json")(inspect)
+app.command(epilog="Example: pi0 robots --write docs")(robots)
 app.command(epilog="Example: pi0 verify --device cuda")(verify)
 app.command(epilog="Example: pi0 convert checkpoints/pi0_base out/pi0 --asset trossen")(convert)
+app.command(epilog="Example: pi0 schema --out embodiment.schema.json")(schema)
 
 
 @app.command(epilog="Example: pi0 random-checkpoint /tmp/random --embodiment ur5e_bimanual")

@@ -71,6 +71,10 @@ class CommonParameters:
     """What every node of ours has."""
 
     embodiment: str = parameter("ur5e_bimanual", "robot: a name in config/embodiments or a YAML")
+    tf_prefix: str = parameter("", "put before the robot's joints, links and frames")
+    simulation: bool = parameter(
+        False, "speak as the simulated robot does, not as its real drivers do"
+    )
     autostart: bool = parameter(True, "configure and activate without a lifecycle manager")
 
 
@@ -146,6 +150,13 @@ class ExecutorParameters(CommonParameters):
             joint_state_age_ns=round(1e6 * self.joint_state_age_ms),
             tracking_error=self.tracking_error,
         )
+
+
+@dataclass(frozen=True)
+class PreviewParameters(CommonParameters):
+    """Parameters of preview_node."""
+
+    rate_hz: float = parameter(10.0, "of ~/plan, while there is a plan [Hz]", low=0.5, high=60.0)
 
 
 @dataclass(frozen=True)

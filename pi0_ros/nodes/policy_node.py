@@ -45,7 +45,9 @@ class PolicyNode(ManagedNode):
         """Load the robot and the policy, warm it up, subscribe."""
         p = self._settings
         os.setpriority(os.PRIO_PROCESS, 0, p.niceness)  # threads started from now on inherit it
-        self._embodiment = load_embodiment(p.embodiment)
+        self._embodiment = load_embodiment(
+            p.embodiment, tf_prefix=p.tf_prefix, simulation=p.simulation
+        )
         chosen = {field.name: getattr(p, field.name) for field in fields(PolicySettings)}
         policy = make_policy(PolicySettings(**chosen), self._embodiment)
         limits_ms = (p.image_age_ms, p.state_age_ms, p.camera_skew_ms)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import inspect
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from pi0_ros.cli.main import app, main, parse_overrides
+from pi0_ros.bringup import Options
+from pi0_ros.cli.main import app, main, parse_overrides, up
 
 runner = CliRunner()
 
@@ -111,6 +114,9 @@ def test_a_value_that_is_no_text_number_or_truth_is_refused(value: str) -> None:
         (["up", "ur5e_bimanuel"], "Did you mean 'ur5e_bimanual'?"),
         (["up", "ur5e_bimanual", "--param", "seed"], "must look like sim_robot_node.seed=3"),
         (["up", "ur5e_bimanual", "--param", "sim.seed=3"], "node 'sim' is unknown"),
+        (["up", "ur5e_bimanual", "--params-file", "/none.yaml"], "there is no file /none.yaml"),
+        (["up", "ur5e_bimanual", "--policy", "pi"], "policy 'pi' is unknown; known: pi0, scripted"),
+        (["up", "ur5e_bimanual", "--log-level", "loud"], "log_level 'loud' is unknown"),
         (["random-checkpoint", "/dev/null/x"], "/dev/null"),
     ],
 )
@@ -138,11 +144,22 @@ def test_up_runs_the_plan_with_the_words_of_its_options(monkeypatch: pytest.Monk
         return 11
 
     monkeypatch.setattr("pi0_ros.cli.main.run_plan", run)
-    words = ["up", "ur5e_bimanual", "--no-simulation", "--namespace", "cell",
-             "--param", "policy_node.prompt=wave"]  # fmt: skip
+    words = ["up", "ur5e_bimanual", "--no-simulation", "--namespace", "cell", "--tf-prefix", "a_",
+             "--log-level", "warn", "--param", "policy_node.prompt=wave"]  # fmt: skip
     result = runner.invoke(app, words)
     assert result.exit_code == 11
     (bring_up,) = started
     assert [node.name for node in bring_up.nodes] == ["policy_node", "chunk_executor_node"]
     assert {node.namespace for node in bring_up.nodes} == {"cell"}
+    assert {node.parameters["tf_prefix"] for node in bring_up.nodes} == {"a_"}
+    assert {node.log_level for node in bring_up.nodes} == {"warn"}
     assert bring_up.nodes[0].parameters["prompt"] == "wave"
+
+
+def test_the_options_of_up_are_the_launch_arguments_but_those_of_rviz() -> None:
+    said = answer("up", "--help")
+    of_rviz = {"launch_rviz", "publish_description", "description"}
+    for item in fields(Options):
+        assert (f"--{item.name.replace('_', '-')} " in said) is (item.name not in of_rviz)
+        if item.name not in of_rviz:
+            assert str(inspect.signature(up).parameters[item.name].default) == str(item.default)

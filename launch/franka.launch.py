@@ -1,0 +1,8 @@
+"""A Franka Research 3 with a Franka Hand."""
+
+from pi0_ros.launching import launch_description
+
+
+def generate_launch_description():  # type: ignore[no-untyped-def]
+    """Return bringup.launch.py with this robot chosen."""
+    return launch_description("franka")
