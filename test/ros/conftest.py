@@ -33,7 +33,7 @@ from pi0_ros.bringup import shared_environment
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk as Chunk
-from pi0_ros.execution.chunk import ActionKind
+from pi0_ros.execution.chunk import action_kinds
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.managed import ManagedNode
 
@@ -116,8 +116,8 @@ class Peer:
         goal = self.robot.home if goal is None else goal
         steps = np.linspace(0, 1, self.robot.policy.horizon)[:, None]
         fields = {
-            "names": self.robot.joint_names,
-            "kinds": (ActionKind.POSITION,) * len(self.robot.joints),
+            "names": self.robot.axis_names,
+            "kinds": action_kinds(self.robot),
             "actions": self.robot.home + steps * (goal - self.robot.home),
             "start_ns": self.now_ns,
             "period_ns": self.robot.policy.period_ns,
@@ -156,10 +156,22 @@ class Peer:
 
 
 @pytest.fixture
-def peer(robot: Embodiment) -> Iterator[Peer]:
-    made = Peer(robot)
-    yield made
-    made.close()
+def peer_of() -> Iterator[Callable[[Embodiment], Peer]]:
+    """Play the rest of the graph for a robot."""
+    made: list[Peer] = []
+
+    def make(robot: Embodiment) -> Peer:
+        made.append(Peer(robot))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
+
+
+@pytest.fixture
+def peer(robot: Embodiment, peer_of: Callable[[Embodiment], Peer]) -> Peer:
+    return peer_of(robot)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pi0_msgs.msg import ActionChunk
 from safetensors.torch import save_file
 
 from pi0_ros.embodiment.files import share_directory
-from pi0_ros.embodiment.vector import to_model
+from pi0_ros.embodiment.vector import state_to_model
 from pi0_ros.model.config import ExpertConfig, Pi0Config, VisionConfig
 from pi0_ros.model.initialisation import initialise
 from pi0_ros.model.pi0 import Pi0
@@ -76,7 +76,7 @@ def write_lerobot(folder, home):
 @pytest.mark.parametrize("write", [write_openpi, write_lerobot], ids=["openpi", "lerobot"])
 def test_checkpoints_of_others_plan_as_they_stand(peer, start, robot, tmp_path, write):
     chunks = peer.listen(ActionChunk, "policy_node/action_chunk", qos.CHUNKS)
-    home = to_model(robot, robot.home).tolist()
+    home = state_to_model(robot, robot.home).tolist()
     write(tmp_path, home)
     start(PolicyNode, policy="pi0", checkpoint=str(tmp_path), prompt="fold the towel", steps=2)
     gray = np.full((120, 160, 3), 150, np.uint8)

@@ -19,7 +19,7 @@ from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.markers import block_places
 from pi0_ros.embodiment.kinematics import Chain
 from pi0_ros.embodiment.loading import load_urdf
-from pi0_ros.embodiment.vector import state_from_positions
+from pi0_ros.embodiment.vector import ordered
 from pi0_ros.execution.executor import State
 from pi0_ros.nodes import qos
 from pi0_ros.simulation.task import REACHED_M, reach_goal
@@ -75,7 +75,7 @@ def test_the_named_arm_reaches_the_named_block_through_ros(peer, up, robot):
     tool = Chain(load_urdf(robot), robot.arms["right"].tool_link, robot.joint_names)
 
     def distance():
-        state = state_from_positions(robot, positions_by_name(states[-1]))
+        state = ordered(robot.joint_names, positions_by_name(states[-1]))
         goal = reach_goal(block_places(blocks[-1])["red"])
         return float(np.linalg.norm(tool.position(state) - goal))
 

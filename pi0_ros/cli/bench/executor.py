@@ -39,7 +39,7 @@ def bench_executor(
     Returns:
         Rate [Hz], percentiles of ``|dt - period|`` [ms], late ticks, CPU share [%].
     """
-    robot = load_embodiment(embodiment)
+    robot = load_embodiment(embodiment, simulation=True)
     isolate_domain()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, log = Path(folder) / "random", Path(folder) / "ticks.npy"

@@ -46,7 +46,7 @@ def run_demo(policy: str, checkpoint: str, out: Path, seed: int, timeout_s: floa
         "--param", f"sim_robot_node.camera_rate_hz={CAMERA_RATE_HZ}",
         "--param", f"sim_robot_node.overview_rate_hz={OVERVIEW_RATE_HZ}",
     ]  # fmt: skip
-    embodiment = load_embodiment(ROBOT)
+    embodiment = load_embodiment(ROBOT, simulation=True)
     rclpy.init()
     stack = Stack(arguments, out / "log.txt")
     try:

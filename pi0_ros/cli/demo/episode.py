@@ -26,7 +26,7 @@ from pi0_ros.cli.demo.timeline import CommandTimeline
 from pi0_ros.embodiment.kinematics import Chain
 from pi0_ros.embodiment.loading import load_urdf
 from pi0_ros.embodiment.spec import Embodiment
-from pi0_ros.embodiment.vector import state_from_positions
+from pi0_ros.embodiment.vector import ordered
 from pi0_ros.execution.chunk import ActionChunk as Chunk
 from pi0_ros.nodes import qos
 from pi0_ros.policy.instruction import parse_instruction
@@ -205,7 +205,7 @@ class DemoClient:
     # --- what comes back ---------------------------------------------------------------------
 
     def _on_joint_states(self, message: JointState) -> None:
-        self._state = state_from_positions(self._embodiment, positions_by_name(message))
+        self._state = ordered(self._embodiment.joint_names, positions_by_name(message))
         if self.record:
             self.record.states.append((to_ns(message.header.stamp), self._state))
 

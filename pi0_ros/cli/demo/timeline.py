@@ -20,7 +20,7 @@ class CommandTimeline:
     def __init__(self, embodiment: Embodiment, joints: Sequence[str]) -> None:
         """Start empty."""
         self._period_ns = embodiment.command.period_ns
-        self._joints = [embodiment.joints[embodiment.index(name)] for name in joints]
+        self._joints = [embodiment.axes[embodiment.index(name)] for name in joints]
         self._samples: dict[int, np.ndarray] = {}
         self.messages = 0
         self.largest_replacement = 0.0  # [rad or m], where a window contradicts an older one

@@ -104,7 +104,7 @@ def test_a_policy_of_lerobots_is_told_with_why_it_does_not_fit(lerobot: Path) ->
     assert "no network for google/paligemma-3b-pt-224" in said["tokenizer"]
     reasons = said["ur5e_bimanual does not fit"]
     assert "its chunks have 12 actions and the robot's YAML plays 16 of each" in reasons
-    assert "states of 6 and actions of 6 numbers; the robot has 14 joints" in reasons
+    assert "states of 6 and actions of 6 numbers; the robot's have 14 and 14" in reasons
     assert "no slot right_wrist_0_rgb for right_wrist_camera" in reasons
 
 
