@@ -24,8 +24,10 @@ class StateDecoder(Protocol):
 
     message_type: type[Any]
 
-    def decode(self, message: Any) -> tuple[int, np.ndarray]:
+    def decode(self, message: Any) -> tuple[int | None, np.ndarray]:
         """Return the stamp [ns] and the positions of the source's joints (n,) [rad or m].
+
+        The stamp is None where such messages have none: then they count as of their arrival.
 
         Raises:
             ValueError: Joints are missing; the message names the topic and the joints.
@@ -69,9 +71,23 @@ class ArxStatusDecoder:
         return to_ns(message.header.stamp), self._numbers.to_joints(numbers[: len(joints)])
 
 
+class ArxLiftDecoder:
+    """The height in ARX's PosCmd, which has no stamp."""
+
+    def __init__(self, source: StateSource, embodiment: Embodiment) -> None:
+        """Import the message."""
+        self.message_type: type[Any] = import_message("arm_control/msg/PosCmd", source)
+        self._numbers = DriverNumbers(source, embodiment)
+
+    def decode(self, message: Any) -> tuple[None, np.ndarray]:
+        """Return the height [m]."""
+        return None, self._numbers.to_joints(np.array([message.height]))
+
+
 DECODERS: dict[str, Any] = {
     "joint_state": JointStateDecoder,
     "arx_robot_status": ArxStatusDecoder,
+    "arx_lift_status": ArxLiftDecoder,
 }
 
 

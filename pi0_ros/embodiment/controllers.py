@@ -68,10 +68,16 @@ class StateSource(Spoken):
     """A topic that measured positions come from.
 
     Attributes:
-        type: Of its messages: sensor_msgs/JointState, or ARX's RobotStatus.
+        type: Of its messages: sensor_msgs/JointState, ARX's RobotStatus, or the PosCmd of its lift.
     """
 
-    type: Literal["joint_state", "arx_robot_status"] = "joint_state"
+    type: Literal["joint_state", "arx_robot_status", "arx_lift_status"] = "joint_state"
+
+    @model_validator(mode="after")
+    def _lift_is_one_joint(self) -> StateSource:
+        if self.type == "arx_lift_status" and len(self.joints) != 1:
+            raise Misfit(f"a lift is one joint, not {len(self.joints)}", "joints")
+        return self
 
 
 class ControllerSpec(Spoken):
@@ -159,6 +165,16 @@ class InterbotixController(ControllerSpec):
 
     type: Literal["interbotix_group", "interbotix_single"]
     group: Name = "arm"
+
+    @model_validator(mode="after")
+    def _single_is_one(self) -> InterbotixController:
+        if self.type == "interbotix_single" and len(self.joints) != 1:
+            raise Misfit(
+                f"interbotix_single takes one joint, not {len(self.joints)}; one controller each, "
+                "or interbotix_group",
+                "joints",
+            )
+        return self
 
 
 class ArxController(ControllerSpec):

@@ -84,6 +84,7 @@ class ChunkExecutorNode(ManagedNode):
             return
         self._thread.stop()
         self._thread = None
+        self._outputs.rest(self._now_ns())
         self._reports.destroy()
         if self._settings.timing_log:
             np.save(self._settings.timing_log, np.array(self._instants_ns))
@@ -101,7 +102,9 @@ class ChunkExecutorNode(ManagedNode):
         with self._lock:
             self._core.advance(now_ns)
             window = self._core.window(now_ns)
-        if window is not None:
+        if window is None:
+            self._outputs.rest(now_ns)
+        else:
             self._outputs.publish(self._tick, window, now_ns)
         self._reports.tick(now_ns)
         self._tick += 1

@@ -69,7 +69,10 @@ class StateStreams:
         self.received[topic] += 1
         pose: Pose | Lacking | None
         try:
-            pose = self._merged.take(place, *decoder.decode(message))
+            stamp_ns, positions = decoder.decode(message)
+            if stamp_ns is None:
+                stamp_ns = int(self._node.get_clock().now().nanoseconds)
+            pose = self._merged.take(place, stamp_ns, positions)
         except ValueError as error:
             pose = self._merged.miss(place, str(error))
         if isinstance(pose, Pose):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import Twist
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pi0_msgs.msg import ExecutorStatus
@@ -16,6 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from pi0_ros.bridge.chunks import encode_chunk
+from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.execution.executor import State
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.chunk_executor_node import ChunkExecutorNode
@@ -248,3 +250,27 @@ def test_a_dry_run_computes_everything_and_commands_nothing(peer, start, status)
     peer.until(lambda: len(echo) > 10, peer.publish_pose)
     assert commands == []
     assert echo[-1].name == list(peer.robot.joint_names)
+
+
+@pytest.mark.parametrize("ends", ["deactivated", "released"])
+def test_a_base_that_is_driven_is_told_to_stand_when_a_run_ends(peer_of, start, ends):
+    robot = load_embodiment("trossen_mobile", simulation=True)
+    peer = peer_of(robot)
+    status, twists = peer.listen(ExecutorStatus, STATUS), peer.listen(Twist, "mobile_base/cmd_vel")
+    node = start(ChunkExecutorNode, embodiment=robot.name, simulation=True, enable_on_activate=True)
+    action = np.zeros(len(robot.axes))
+    action[robot.joint_columns] = robot.home
+    action[robot.index("base_x")] = 0.3
+
+    def drive():
+        peer.publish_pose()
+        if status and status[-1].reason in {"no_chunk", "stalled"}:
+            peer.publish_chunk(peer.chunk(robot.home, actions=np.tile(action, (50, 1))))
+
+    peer.until(lambda: twists and twists[-1].linear.x > 0.1, drive)
+    if ends == "deactivated":
+        node.trigger_deactivate()
+    else:
+        peer.call(SetBool, "chunk_executor_node/enable", data=False)
+    peer.until(lambda: twists[-1].linear.x == 0.0, peer.publish_pose)
+    assert max(twist.linear.x for twist in twists) <= 0.3 + 1e-9

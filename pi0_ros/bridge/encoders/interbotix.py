@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pi0_ros.bridge.encoders.imported import ImportedEncoder
-from pi0_ros.bridge.message_packages import described
-from pi0_ros.embodiment.controllers import InterbotixController
-from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 
 
@@ -26,15 +23,6 @@ class JointSingleEncoder(ImportedEncoder):
     """One joint by its name."""
 
     message_name = "interbotix_xs_msgs/msg/JointSingleCommand"
-
-    def __init__(self, controller: InterbotixController, embodiment: Embodiment) -> None:
-        """Insist on one joint."""
-        if len(controller.joints) != 1:
-            raise ValueError(
-                f"{described(controller)} takes one joint and has {', '.join(controller.joints)}; "
-                "give each a controller of its own, or use interbotix_group"
-            )
-        super().__init__(controller, embodiment)
 
     def encode(self, window: CommandWindow, now_ns: int) -> Any:
         """Return the position that is due now."""

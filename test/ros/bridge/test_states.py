@@ -75,6 +75,14 @@ def test_an_arx_status_with_too_few_places_is_refused_with_the_names(arx):
         arx.decode(status([0.1, 0.2, 0.3, 0.4, 0.5]))
 
 
+def test_the_height_of_an_arx_lift_has_no_stamp(robot, stand_in):
+    stand_in("arm_control/msg", PosCmd=SimpleNamespace)
+    source = StateSource(topic="body", type="arx_lift_status", joints=(PAN,))
+    stamp_ns, positions = make_decoder(source, robot).decode(SimpleNamespace(height=0.31))
+    assert stamp_ns is None
+    np.testing.assert_array_equal(positions, [0.31])
+
+
 def test_a_missing_message_package_is_named_with_the_topic(robot, monkeypatch):
     monkeypatch.setitem(sys.modules, "arx5_arm_msg.msg", None)
     source = StateSource(topic="info", type="arx_robot_status", joints=(PAN,))

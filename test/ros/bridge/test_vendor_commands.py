@@ -50,11 +50,6 @@ def test_an_interbotix_single_has_the_drivers_name_and_number(
     assert (message.name, message.cmd) == ("gripper", pytest.approx(1.0))
 
 
-def test_an_interbotix_single_of_two_joints_is_refused(robot, encoder_of, vendors, arm):
-    with pytest.raises(ValueError, match="'under_test' of type interbotix_single takes one joint"):
-        encoder_of(robot, type="interbotix_single", joints=arm[:2])
-
-
 def test_an_arx_robot_command_has_joints_gripper_mode_and_stamp(
     robot, encoder_of, window_of, vendors, arm
 ):

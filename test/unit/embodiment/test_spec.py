@@ -122,6 +122,24 @@ def test_what_a_window_serves_is_not_streamed(description: Description) -> None:
         ),
         (("controllers", 1, "gripper"), {"open": 1, "closed": 1}, "open and closed are both 1.0"),
         (("controllers", 1, "type"), "gripper_comand", "Did you mean 'gripper_command'?"),
+        (
+            ("controllers",),
+            [
+                {
+                    "name": "two",
+                    "type": "interbotix_single",
+                    "topic": "t",
+                    "rate_hz": 50,
+                    "joints": ["slide", "grip"],
+                }
+            ],
+            "controllers.0.joints: interbotix_single takes one joint, not 2",
+        ),
+        (
+            ("states",),
+            [{"type": "arx_lift_status", "topic": "s", "joints": ["slide", "grip"]}],
+            "states.0.joints: a lift is one joint, not 2",
+        ),
         (("controllers", 1, "mode"), 3, "controllers.1.mode: key 'mode' is unknown; known: "),
         (("states",), [{"topic": "s", "joints": ["slide"]}], "no topic of `states` tells grip"),
         (("states",), [{"topic": "s", "joints": ["elbow"]}], "states.0.joints: joint 'elbow' is"),

@@ -32,14 +32,19 @@ def test_a_missing_message_package_is_told_once_with_where_to_get_it(
 
 
 def test_a_controller_that_its_output_refuses_is_found(
-    changed: Changed, the_fault: Fault, description: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, changed: Changed, the_fault: Fault
 ) -> None:
     pytest.importorskip("sensor_msgs", reason="no ROS 2: make setup installs it")
-    two = {"name": "both", "type": "interbotix_single", "topic": "both", "rate_hz": 50,
-           "joints": ["slide", "grip"]}  # fmt: skip
-    fault = the_fault(check_messages(changed(controllers=[two, description["controllers"][2]]))[0])
-    assert fault.topic == "controller both"
-    assert "takes one joint and has slide, grip" in fault.said
+    from pi0_ros.bridge import commands
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("no such gripper")
+
+    monkeypatch.setitem(commands.ENCODERS, "gripper_command", refuse)
+    robot = changed()
+    (grip,) = (one for one in robot.controllers if one.type == "gripper_command")
+    faults = [found for found in check_messages(robot)[0] if found.said == "no such gripper"]
+    assert [fault.topic for fault in faults] == [f"controller {grip.name}"]
 
 
 def test_without_ros_messages_are_not_checked(
