@@ -120,7 +120,7 @@ def test_simulated_time_drives_the_whole_loop(peer, up):
     ("arguments", "code", "said"),
     [
         (["up", "ur5e_bimanul"], 2, "Did you mean 'ur5e_bimanual'?"),
-        (["up", "ur5e_bimanual", "--policy", "scriptd"], 10, "policy 'scriptd' is unknown"),
+        (["up", "ur5e_bimanual", "--policy", "scriptd"], 2, "policy 'scriptd' is unknown"),
         (["up", "ur5e_bimanual", "--policy", "pi0"], 10, "needs a checkpoint"),
         (["up", "ur5e_bimanual", "--policy", "pi0", "--checkpoint", "/none"], 10, "'/none' is not"),
         (["up", "ur5e_bimanual", "--prompt", "dance"], 10, "must name one arm of left, right"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -135,6 +137,17 @@ def test_two_ur5e_are_the_vendors_macros_with_our_cameras(side: str) -> None:
     assert f"{side}tool_point" in links
     assert f"{side}wrist_camera_optical_frame" in links
     assert f"{side}shoulder_link" not in links
+
+
+@pytest.mark.skipif(not shutil.which("check_urdf"), reason="not installed: liburdfdom-tools")
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_urdfdom_reads_it_as_robot_state_publisher_does(robot: str, tmp_path: Path) -> None:
+    (tmp_path / "robot.urdf").write_text(expand(robot))
+    read = subprocess.run(
+        ["check_urdf", tmp_path / "robot.urdf"], capture_output=True, text=True, check=False
+    )
+    assert read.returncode == 0, read.stderr
+    assert "Successfully Parsed" in read.stdout
 
 
 @pytest.mark.usefixtures("vendor_packages")

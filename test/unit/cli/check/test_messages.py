@@ -32,7 +32,7 @@ def test_a_missing_message_package_is_told_once_with_where_to_get_it(
 
 
 def test_a_controller_that_its_output_refuses_is_found(
-    monkeypatch: pytest.MonkeyPatch, changed: Changed, the_fault: Fault
+    monkeypatch: pytest.MonkeyPatch, changed: Changed
 ) -> None:
     pytest.importorskip("sensor_msgs", reason="no ROS 2: make setup installs it")
     from pi0_ros.bridge import commands
