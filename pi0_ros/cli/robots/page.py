@@ -23,6 +23,18 @@ What is not the vendor's figure stands under *Provenance*.
 [Add your own](tutorials/add_a_robot.md).
 """
 
+DISABLE = "`~/enable` with `data: false`, wait until the executor's status says DISABLED"
+SHARED = f"""**From MoveIt and back.** MoveIt moves by the action of the same controllers ({{}}),
+so none is switched. Let its motion end before `~/enable`: a message on a controller's topic
+replaces the motion of a goal without ending the goal. Back: {DISABLE}.
+To be sure, use a second controller on the same joints for the policy, name it in the YAML, and
+switch with `ros2 control switch_controllers`.
+"""
+NOT_SWITCHED = f"""**From MoveIt and back.** This driver takes commands on a topic: there is nothing
+to switch. End what else publishes there (`pi0 check` names it) before `~/enable`. Back:
+{DISABLE}.
+"""
+
 
 def page(robots: Sequence[Embodiment]) -> str:
     """Return the whole page in Markdown."""
@@ -146,20 +158,14 @@ def _hand_over(robot: Embodiment) -> str:
     ours = tuple(c.name for c in robot.controllers if _is_switched(c))
     theirs = robot.driver.moveit
     if not theirs:
-        return ""
+        return NOT_SWITCHED
     start = _switch([n for n in theirs if n not in ours], [n for n in ours if n not in theirs])
     back = _switch([n for n in ours if n not in theirs], [n for n in theirs if n not in ours])
-    if not start:
-        return (
-            f"**From MoveIt and back.** MoveIt and the policy use the same controllers "
-            f"({', '.join(theirs)}): nothing is switched. Let MoveIt's motion end, then "
-            "`~/enable`; before MoveIt plans again, `~/enable` with `data: false` and wait until "
-            "the executor's status says DISABLED.\n"
-        )
+    if set(theirs) <= set(ours):
+        return SHARED.format(", ".join(theirs))
     return (
         "**From MoveIt and back.** Let MoveIt's motion end, switch, then `~/enable`:\n\n"
-        f"```bash\n{start}\n```\n\nBack: `~/enable` with `data: false`, wait until the executor's "
-        f"status says DISABLED, then\n\n```bash\n{back}\n```\n"
+        f"```bash\n{start}\n```\n\nBack: {DISABLE}, then\n\n```bash\n{back}\n```\n"
     )
 
 

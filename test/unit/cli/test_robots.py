@@ -54,5 +54,9 @@ def test_nothing_is_switched_where_moveit_uses_the_same_controllers() -> None:
     robot = load_embodiment("ur5e")
     names = tuple(c.name for c in robot.controllers if c.type == "joint_trajectory")
     said = section(robot.model_copy(update={"driver": Driver(moveit=names)}))
-    assert "switch_controllers" not in said
-    assert "nothing is switched" in said
+    assert "--deactivate" not in said
+    assert f"the same controllers ({', '.join(names)}),\nso none is switched" in said
+
+
+def test_a_driver_without_a_controller_manager_is_said_to_be_one() -> None:
+    assert "there is nothing\nto switch" in section(load_embodiment("agilex_bimanual"))
