@@ -10,7 +10,9 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from pi0_ros.embodiment.convention import Convention, absolute, delta
-from pi0_ros.embodiment.loading import load_convention
+from pi0_ros.embodiment.files import known_embodiments
+from pi0_ros.embodiment.loading import convention_of, load_convention, load_embodiment
+from pi0_ros.embodiment.vector import state_to_model, vector_widths
 
 Numbers = dict[str, np.ndarray]
 SMALL: dict[str, Any] = {
@@ -125,6 +127,39 @@ def test_openpis_aloha_numbers_are_reproduced(openpi: Numbers, name: str) -> Non
     close(aloha.actions_to_model(raw), learned)
     with_junk = np.pad(raw, [(0, 0), (0, 18)], constant_values=7.0)
     close(aloha.actions_to_robot(with_junk), openpi["aloha.adapt1.out_actions"])
+
+
+def test_a_mobile_alohas_arms_are_alohas_and_its_base_passes_unchanged() -> None:
+    aloha, mobile = load_convention("aloha"), load_convention("aloha_mobile")
+    actions = np.linspace(-0.5, 0.9, 5 * 16).reshape(5, 16)
+    close(mobile.state_to_model(actions[:, :14]), aloha.state_to_model(actions[:, :14]))
+    for way in ("actions_to_model", "actions_to_robot"):
+        mapped = getattr(mobile, way)(actions)
+        close(mapped[:, :14], getattr(aloha, way)(actions[:, :14]))
+        np.testing.assert_array_equal(mapped[:, 14:], actions[:, 14:])
+    np.testing.assert_array_equal(mobile.delta_mask[:14], aloha.delta_mask)
+    assert not mobile.delta_mask[14:].any()
+
+
+@pytest.mark.parametrize("name", known_embodiments())
+def test_every_robot_has_a_convention_of_its_widths_and_relative_joints(name: str) -> None:
+    robot = load_embodiment(name)
+    convention = convention_of(robot)
+    assert (convention.state_width, convention.action_width) == vector_widths(robot)
+    relative = {axis.name: convention.delta_mask[axis.index] for axis in robot.axes}
+    arms = {joint for arm in robot.arms.values() for joint in arm.joints}
+    assert {axis for axis, is_relative in relative.items() if is_relative} == arms
+
+
+@pytest.mark.parametrize("finger_m", [0.021, 0.04, 0.057])
+def test_a_viperx_finger_becomes_the_models_number_of_openpis_linkage(finger_m: float) -> None:
+    robot = load_embodiment("trossen_bimanual")
+    state = np.array(robot.home)
+    state[6] = finger_m
+    seen = convention_of(robot).state_to_model(state_to_model(robot, state))[6]
+    horn, rod = 0.022, 0.036  # [m]
+    angle = np.arcsin((horn**2 + finger_m**2 - rod**2) / (2 * horn * finger_m))
+    assert seen == pytest.approx((angle - 0.5476) / (1.6296 - 0.5476), abs=1e-6)
 
 
 def test_openpis_aloha_gripper_is_reproduced_beyond_its_ends_too(openpi: Numbers) -> None:
