@@ -51,7 +51,12 @@ class ChunkExecutor:
         self._velocity: np.ndarray = np.zeros(width)
         self._columns = embodiment.joint_columns  # of what is measured, the joints
         self._measured = MeasuredPose(
-            embodiment.joint_names, settings.joint_state_age_ns, settings.tracking_error
+            embodiment.joint_names,
+            settings.joint_state_age_ns,
+            # A gripper is astray on purpose: between its fingers is what it holds.
+            np.array(
+                [math.inf if j.gripper else settings.tracking_error for j in embodiment.joints]
+            ),
         )
         self._fault: Reason | None = None  # the newest chunk was bad, or time broke
         self._latch: Reason | None = None  # a stop that only reset() ends

@@ -15,11 +15,11 @@ class MeasuredPose:
     Args:
         joint_names: For sentences, (J,).
         age_limit_ns: A pose farther from now than this, on either side, is not used [ns].
-        tracking_error: Greatest |commanded - measured| [rad or m].
+        tracking_error: Greatest |commanded - measured| of each joint, (J,) [rad or m].
     """
 
     def __init__(
-        self, joint_names: Sequence[str], age_limit_ns: int, tracking_error: float
+        self, joint_names: Sequence[str], age_limit_ns: int, tracking_error: np.ndarray
     ) -> None:
         """Start without a pose."""
         self._joint_names = tuple(joint_names)
@@ -67,11 +67,11 @@ class MeasuredPose:
         if self.position is None or commanded is None:
             return None
         error = np.abs(commanded - self.position)
-        worst = int(error.argmax())
-        if error[worst] <= self._tracking_error:
+        worst = int((error - self._tracking_error).argmax())
+        if error[worst] <= self._tracking_error[worst]:
             return None
         return Reason(
             Code.TRACKING_ERROR,
             f"{self._joint_names[worst]} is {error[worst]:.3f} from its command, "
-            f"limit {self._tracking_error}; call ~/reset to continue from where it is",
+            f"limit {self._tracking_error[worst]:g}; call ~/reset to continue from where it is",
         )

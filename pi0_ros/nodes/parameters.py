@@ -136,7 +136,10 @@ class ExecutorParameters(CommonParameters):
         200.0, "older joint_states mean: hold [ms]", low=1.0, high=10_000.0
     )
     tracking_error: float = parameter(
-        0.2, "greatest |commanded - measured| before a hold [rad or m]", low=0.001, high=10.0
+        0.2,
+        "greatest |commanded - measured| of a joint, not a gripper, before a hold [rad or m]",
+        low=0.001,
+        high=10.0,
     )
     command_echo_hz: float = parameter(50.0, "rate of ~/command [Hz]", low=1.0, high=500.0)
     timing_log: str = parameter("", "file that gets the instant of every tick as .npy; empty: none")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pi0_ros.execution.chunk import ActionKind, action_kinds
+from pi0_ros.execution.chunk import ActionChunk, ActionKind, action_kinds
 from pi0_ros.execution.executor import ChunkExecutor, State
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.reasons import Code, Reason
@@ -849,3 +849,20 @@ def test_whatever_happens_no_limit_is_exceeded_and_there_is_a_reason(
         assert np.isfinite(positions).all()
         assert (positions >= np.minimum(limits.lower, positions[0])).all()
         assert (positions <= np.maximum(limits.upper, positions[0])).all()
+
+
+def test_a_gripper_that_something_keeps_open_is_not_astray(embodiment):
+    core, knuckle = ChunkExecutor(embodiment), 6
+    closing = np.tile(embodiment.home, (50, 1))
+    closing[:, knuckle] = np.linspace(0.0, 0.79, 50)
+    chunk = ActionChunk(
+        embodiment.axis_names, action_kinds(embodiment), closing, 0, embodiment.policy.period_ns
+    )
+    core.enable(True)
+    for now_ns in range(0, 2400 * MS, 10 * MS):
+        core.measure(now_ns, embodiment.home)  # open: it holds something 85 mm wide
+        core.advance(now_ns)
+        if now_ns == 0:
+            assert core.accept(chunk, now_ns) is None
+    assert core.window(now_ns).positions[-1, knuckle] > 0.7
+    assert core.state is State.EXECUTING

@@ -10,7 +10,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def measured():
-    return MeasuredPose(("turn", "slide"), 200 * MS, 0.25)
+    return MeasuredPose(("turn", "slide"), 200 * MS, np.array([0.25, 0.25]))
 
 
 def test_before_the_first_pose_the_reason_says_so(measured):
@@ -64,3 +64,11 @@ def test_the_joint_farthest_from_its_command_is_named(measured):
 def test_without_a_command_for_its_instant_nothing_is_astray(measured):
     measured.take(0, np.zeros(2))
     assert measured.why_astray(None) is None
+
+
+def test_the_joint_that_exceeds_its_own_limit_is_named():
+    measured = MeasuredPose(("turn", "slide", "grip"), 200 * MS, np.array([0.25, 0.1, np.inf]))
+    measured.take(0, np.zeros(3))
+    assert measured.why_astray(np.array([0.2, 0.1, 0.8])) is None
+    said = str(measured.why_astray(np.array([0.2, 0.11, 0.8])))
+    assert said.startswith("tracking_error: slide is 0.110 from its command, limit 0.1; ")
