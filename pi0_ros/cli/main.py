@@ -32,7 +32,9 @@ app = typer.Typer(
 app.add_typer(bench, name="bench")
 errors = Console(stderr=True)
 
-Robot = Annotated[str, typer.Argument(help=f"a robot's YAML, or one of {known_embodiments()}")]
+Robot = Annotated[
+    str, typer.Argument(help=f"a robot's YAML, or one of {', '.join(known_embodiments())}")
+]
 Policy = Annotated[str, typer.Option(help="which policy plans: scripted or pi0")]
 Checkpoint = Annotated[str, typer.Option(help="directory or owner/name on the Hugging Face Hub")]
 
@@ -67,7 +69,9 @@ def up(
     RViz and robot_state_publisher are the launch file's. Ctrl-C stops all. The exit code tells
     which node ended by itself: 10 policy_node, 11 chunk_executor_node, 12 sim_robot_node.
     """
-    load_embodiment(embodiment)  # a wrong YAML is refused here, before any process starts
+    load_embodiment(
+        embodiment, tf_prefix=tf_prefix
+    )  # a wrong YAML is refused here, before any process starts
     options = Options(
         policy=policy,
         checkpoint=checkpoint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pi0_ros.embodiment.axes import Base, Joint
@@ -11,10 +12,12 @@ from pi0_ros.embodiment.controllers import (
     StateSource,
     TwistController,
 )
+from pi0_ros.embodiment.files import EmbodimentError
 from pi0_ros.embodiment.spec import Arm, Camera, Embodiment
 
 # What the simulated robot understands as it stands; the rest needs message packages or drivers
 # that only a distribution has.
+PREFIX = r"[A-Za-z][A-Za-z0-9_/]*"
 SIMULATED = ("joint_trajectory", "forward_position", "joint_state", "twist", "twist_stamped")
 
 
@@ -29,9 +32,18 @@ def simulated(embodiment: Embodiment) -> Embodiment:
 
 
 def prefixed(embodiment: Embodiment, tf_prefix: str) -> Embodiment:
-    """Return the robot with a prefix before its joints, links and frames, as its URDF has them."""
+    """Return the robot with a prefix before its joints, links and frames, as its URDF has them.
+
+    Raises:
+        EmbodimentError: The prefix cannot begin a name.
+    """
     if not tf_prefix:
         return embodiment
+    if not re.fullmatch(PREFIX, tf_prefix):
+        raise EmbodimentError(
+            f"tf_prefix '{tf_prefix}' must be a letter and then letters, digits, _ and /, such as "
+            "left_"
+        )
 
     def named(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(tf_prefix + name for name in names)

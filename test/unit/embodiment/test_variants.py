@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pi0_ros.embodiment.controllers import TwistController
-from pi0_ros.embodiment.files import known_embodiments
+from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.embodiment.variants import SIMULATED, prefixed, simulated
@@ -91,3 +91,9 @@ def test_the_driver_that_calls_joints_by_their_urdf_names_calls_them_with_the_pr
     robot = prefixed(slider, "left_")
     assert robot.controllers[0].driver_names == ("left_slide",)
     assert robot.states[0].driver_names == ("a", "b")  # the driver's own names stay
+
+
+@pytest.mark.parametrize("tf_prefix", [" left_", "x y", "1_", "/left_", "left-", "ü_"])
+def test_a_prefix_that_cannot_begin_a_name_is_refused(slider: Embodiment, tf_prefix: str) -> None:
+    with pytest.raises(EmbodimentError, match="must be a letter and then letters, digits, _ and /"):
+        prefixed(slider, tf_prefix)
