@@ -61,7 +61,7 @@ demo: setup ## three prompted episodes through real ROS topics; POLICY=pi0 CHECK
 test: setup ## all tests that can run on this machine
 	$(ACTIVATE); python -m pytest test $(PYTEST_ARGS)
 
-check: setup ## format, lint, types and the tests without ROS, in under a minute
+check: setup ## format, lint, types and the tests without ROS, in about two minutes
 	$(ACTIVATE); ruff format --check . && ruff check . && mypy && python -m pytest -q test/unit test/test_layers.py
 
 format: setup ## rewrite the code in the project's format

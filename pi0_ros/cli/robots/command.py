@@ -16,7 +16,7 @@ from pi0_ros.embodiment.loading import load_embodiment
 
 def robots(
     write: Annotated[
-        Path | None, typer.Option(help="folder that gets robots.md and images/robots")
+        Path | None, typer.Option(help="folder that gets robots.md and images")
     ] = None,
 ) -> None:
     """List the robots of this package, or write their page with a rendered picture of each."""
@@ -28,11 +28,13 @@ def robots(
             table.add_row(robot.name, robot.title, *(f"{size:g}" for size in sizes))
         Console().print(table)
         return
-    from pi0_ros.cli.robots.pictures import draw_robot  # needs off-screen GL
+    from pi0_ros.cli.robots.pictures import draw_robot, draw_sheet  # needs off-screen GL
 
     folder = write / "images" / "robots"
     folder.mkdir(parents=True, exist_ok=True)
     (write / "robots.md").write_text(page(known), encoding="utf-8")
-    for robot in known:
-        draw_robot(robot, folder / f"{robot.name}.jpg")
-        typer.echo(f"{folder / robot.name}.jpg")
+    pictures = [folder / f"{robot.name}.jpg" for robot in known]
+    for robot, picture in zip(known, pictures, strict=True):
+        draw_robot(robot, picture)
+        typer.echo(picture)
+    draw_sheet(pictures, write / "images" / "robots.jpg")

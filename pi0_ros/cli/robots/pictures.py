@@ -1,7 +1,8 @@
-"""A picture of a simulated robot at home."""
+"""Pictures of simulated robots at home, one by one and on one sheet."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -12,6 +13,7 @@ from pi0_ros.simulation.robot import SimRobot
 from pi0_ros.simulation.scene import OVERVIEW_CAMERA
 
 WIDTH, HEIGHT = 640, 480
+SHEET_COLUMNS, SHEET_WIDTH, SHEET_HEIGHT = 3, 320, 240
 OVERSAMPLED = 2  # rendered larger and averaged: edges without stairs
 
 
@@ -23,3 +25,14 @@ def draw_robot(robot: Embodiment, file: Path) -> None:
     picture = Image.fromarray(cameras.image(OVERVIEW_CAMERA))
     cameras.close()
     picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(file, quality=88)
+
+
+def draw_sheet(pictures: Sequence[Path], file: Path) -> None:
+    """Put small versions of pictures side by side, row by row."""
+    rows = -(-len(pictures) // SHEET_COLUMNS)
+    sheet = Image.new("RGB", (SHEET_COLUMNS * SHEET_WIDTH, rows * SHEET_HEIGHT))
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, SHEET_COLUMNS)
+        small = Image.open(picture).resize((SHEET_WIDTH, SHEET_HEIGHT), Image.Resampling.LANCZOS)
+        sheet.paste(small, (column * SHEET_WIDTH, row * SHEET_HEIGHT))
+    sheet.save(file, quality=88)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pi0_ros.cli.main import app
 from pi0_ros.cli.robots.page import page, section
-from pi0_ros.cli.robots.pictures import draw_robot
+from pi0_ros.cli.robots.pictures import draw_robot, draw_sheet
 from pi0_ros.embodiment.files import known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.embodiment.spec import Driver
@@ -28,6 +28,17 @@ def test_every_robot_has_its_picture(name: str) -> None:
     picture = np.asarray(Image.open(DOCS / "images" / "robots" / f"{name}.jpg").convert("RGB"))
     assert picture.shape == (480, 640, 3), REMEDY
     assert picture.std() > 10, "the picture is blank"
+
+
+def test_a_sheet_has_three_pictures_in_a_row(tmp_path: Path) -> None:
+    for name, color in (("a", "red"), ("b", "lime"), ("c", "blue"), ("d", "white")):
+        Image.new("RGB", (640, 480), color).save(tmp_path / f"{name}.png")
+    draw_sheet(sorted(tmp_path.glob("*.png")), tmp_path / "sheet.png")
+    sheet = Image.open(tmp_path / "sheet.png")
+    assert sheet.size == (960, 480)
+    places = [(160, 120), (480, 120), (800, 120), (160, 360), (480, 360)]
+    expected = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)]
+    assert [sheet.getpixel(place) for place in places] == expected
 
 
 def test_the_page_and_the_pictures_are_written(tmp_path: Path) -> None:
