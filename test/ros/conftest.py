@@ -129,9 +129,10 @@ class Peer:
         condition: Callable[[], Any],
         meanwhile: Callable[[], Any] = lambda: None,
         every_s: float = 0.02,
+        within_s: float = TIMEOUT_S,
     ) -> Any:
         """Spin until a condition is truthy and return it; do something now and then meanwhile."""
-        deadline, due = time.monotonic() + TIMEOUT_S, 0.0
+        deadline, due = time.monotonic() + within_s, 0.0
         while not (result := condition()):
             assert time.monotonic() < deadline, f"not in time; heard {self.newest()}"
             if time.monotonic() >= due:

@@ -40,6 +40,7 @@ ROBOTS = (
 )  # fmt: skip
 BASE = {"x": 0.2, "y": -0.1, "yaw": 0.3}  # [m/s, m/s, rad/s]
 SLOW_CAMERAS = ("--param", "sim_robot_node.camera_rate_hz=10")  # two cores render them
+START_UP_S = 60.0  # three processes that import torch and MuJoCo on two cores that others use
 STEP = 0.08  # of arm joints and lifts [rad or m], over a chunk
 
 
@@ -136,7 +137,9 @@ def test_a_robot_is_seen_and_moved_as_its_yaml_says(machine, peer_of, running):
     names = machine.joint_names
 
     # It is seen: every camera, and every joint at its index of the model's vector.
-    seen = cell.until(lambda: observation(streams, cell) if status and states else None)
+    seen = cell.until(
+        lambda: observation(streams, cell) if status and states else None, within_s=START_UP_S
+    )
     assert set(seen.images) == {camera.name for camera in machine.cameras}
     vector = state_to_model(machine, seen.state)
     for joint in machine.state_joints:
@@ -153,7 +156,7 @@ def test_a_robot_is_seen_and_moved_as_its_yaml_says(machine, peer_of, running):
     def ask() -> GetActionChunk.Response:
         return cell.call(GetActionChunk, "policy_node/get_action_chunk", prompt="anything")
 
-    plan = cell.until(lambda: (answer := ask()).success and answer)
+    plan = cell.until(lambda: (answer := ask()).success and answer, within_s=START_UP_S)
     planned = decode_chunk(plan.chunk)
     assert (planned.names, planned.kinds) == (machine.axis_names, action_kinds(machine))
     spans = [
