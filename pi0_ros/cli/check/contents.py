@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from pi0_ros.bridge.images import ImageError, decode_compressed, decode_image
-from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.stamps import to_ns
+from pi0_ros.bridge.states import StateDecoder
 from pi0_ros.cli.check.observed import Picture, Stream
 from pi0_ros.cli.check.wanted import COMPRESSED, IMAGE, STATUS
-from pi0_ros.embodiment.controllers import StateSource
 
 DECODERS: dict[str, Callable[[Any], Any]] = {IMAGE: decode_image, COMPRESSED: decode_compressed}
 
@@ -22,25 +21,20 @@ def stamp_ns(message: Any) -> int | None:
     return (to_ns(header.stamp) or None) if header is not None else None
 
 
-def read(stream: Stream, type_: str, message: Any, source: StateSource | None) -> Stream:
+def read(stream: Stream, type_: str, message: Any, decoder: StateDecoder | None) -> Stream:
     """Add what the newest message says.
 
     Args:
         stream: What is known without it.
         type_: Of the message, as ROS writes it.
         message: The newest one.
-        source: For a topic of positions, how the YAML describes it.
+        decoder: For a topic of positions, what reads them in our nodes.
     """
     if type_ in DECODERS:
         return replace(stream, picture=_picture(type_, message))
     if type_ in STATUS.values():
         return replace(stream, said=_said(message))
-    if source is None:
-        return stream
-    if source.type == "joint_state":
-        return replace(stream, numbers=positions_by_name(message))
-    numbers = zip(source.driver_names, map(float, message.joint_pos), strict=False)
-    return replace(stream, numbers=dict(numbers))
+    return stream if decoder is None else replace(stream, numbers=decoder.told(message))
 
 
 def _picture(type_: str, message: Any) -> Picture:

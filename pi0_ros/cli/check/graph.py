@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.serialization import deserialize_message
 
+from pi0_ros.bridge.states import make_decoder
 from pi0_ros.cli.check.contents import read, stamp_ns
 from pi0_ros.cli.check.observed import Endpoint, Graph, LoadedController, Stream, Topic
 from pi0_ros.cli.check.wanted import FEEDBACK, NODES, Wanted, compressed
@@ -158,7 +159,9 @@ class GraphObserver:
             age_ns=None if stamp is None else heard.newest_ns - stamp,
         )
         sources = {source.topic: source for source in embodiment.state_sources}
-        return read(stream, wanted.type, message, sources.get(wanted.topic))
+        source = sources.get(wanted.topic)
+        decoder = None if source is None else make_decoder(source, embodiment)
+        return read(stream, wanted.type, message, decoder)
 
     def _is_used(self, topic: str) -> bool:
         name = self._full(topic)

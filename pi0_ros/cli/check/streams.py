@@ -33,7 +33,11 @@ def check_states(embodiment: Embodiment, graph: Graph, types: Types, start: str)
             continue  # said already, with the package that is missing
         topic = graph.topics[source.topic]
         faults = list(_absent(topic, types[source.topic], start))
-        faults = faults or [*_stream(embodiment, topic), *_positions(embodiment, source, topic)]
+        is_first = source == embodiment.state_sources[0]
+        faults = faults or [
+            *_stream(topic, embodiment.policy.rate_hz if is_first else 0.0),
+            *_positions(embodiment, source, topic),
+        ]
         said = f"{len(source.joints)} joints within their limits, {_told(topic.stream)}"
         found += unless(faults, ok(topic.name, said))
     return tuple(found)
@@ -92,9 +96,10 @@ _SILENT = (
 )
 
 
-def _stream(embodiment: Embodiment, topic: Topic) -> Iterator[Finding]:
+def _stream(topic: Topic, policy_hz: float) -> Iterator[Finding]:
+    """Judge rate and age; the first source sets the pose's rate, the others must not be too old."""
     oldest_ns = min(FRESH.state_age_ns, ExecutorSettings().joint_state_age_ns)
-    needed_hz = max(embodiment.policy.rate_hz, 1e9 / oldest_ns)
+    needed_hz = max(policy_hz, 1e9 / oldest_ns)
     if topic.stream.rate_hz < SLACK * needed_hz:
         said = f"{topic.stream.rate_hz:.1f} Hz; at least {needed_hz:g} Hz are needed"
         remedy = "raise the driver's publish rate; see the machine's load"

@@ -9,6 +9,8 @@ from sensor_msgs.msg import JointState
 
 from pi0_ros.bridge.stamps import to_time
 from pi0_ros.bridge.states import DECODERS, make_decoder
+from pi0_ros.cli.check.contents import read
+from pi0_ros.cli.check.observed import Stream
 from pi0_ros.embodiment.controllers import StateSource
 
 GRIPPER = "left_robotiq_85_left_knuckle_joint"
@@ -89,6 +91,25 @@ def test_a_missing_message_package_is_named_with_the_topic(robot, monkeypatch):
     said = "states of 'info' of type arx_robot_status needs arx5_arm_msg/msg/RobotStatus.*of ARX"
     with pytest.raises(ImportError, match=said):
         make_decoder(source, robot)
+
+
+@pytest.mark.parametrize(
+    ("type_", "package", "kind", "message", "told"),
+    [
+        ("joint_state", None, None, JointState(name=["a", "b"], position=[0.5, 7.0]),
+         {"a": 0.5, "b": 7.0}),
+        ("arx_robot_status", "arx5_arm_msg/msg", "RobotStatus",
+         SimpleNamespace(joint_pos=[0.5, 7.0]), {"a": 0.5}),
+        ("arx_lift_status", "arm_control/msg", "PosCmd", SimpleNamespace(height=0.5), {"a": 0.5}),
+    ],
+)  # fmt: skip
+def test_a_check_reads_every_type_in_the_drivers_names_and_numbers(
+    robot, stand_in, type_, package, kind, message, told
+):
+    if package is not None:
+        stand_in(package, **{kind: SimpleNamespace})
+    source = StateSource(topic="t", type=type_, joints=(PAN,), names=("a",))
+    assert read(Stream(), "any", message, make_decoder(source, robot)).numbers == told
 
 
 def test_every_type_of_the_yaml_has_its_decoder():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,25 @@ def test_a_slow_policy_still_needs_states_that_are_fresh(
     seen = with_topic("joint_states", rate_hz=4.0)
     (fault,) = check_states(slow, seen, types, START)
     assert fault.said == "4.0 Hz; at least 5 Hz are needed"
+
+
+def test_only_the_first_source_must_be_as_fast_as_the_policy(
+    changed: Changed, with_topic: WithTopic, the_fault: Callable[..., Finding]
+) -> None:
+    """A gripper that is told 15 times a second is fresh enough beside a fast arm."""
+    arm, hand = ({"topic": t, "joints": [j]} for t, j in (("arm", "slide"), ("hand", "grip")))
+    types = {"arm": JOINT_STATE, "hand": JOINT_STATE}
+
+    def judged(first: Any, second: Any, hand_hz: float) -> tuple[Finding, ...]:
+        seen = with_topic("joint_states")
+        told = seen.topics["joint_states"]
+        slow = replace(told, stream=replace(told.stream, rate_hz=hand_hz))
+        graph = replace(seen, topics={**seen.topics, "arm": told, "hand": slow})
+        return check_states(changed(states=[first, second]), graph, types, START)
+
+    assert [one.level for one in judged(arm, hand, 15.0)] == [Level.OK, Level.OK]
+    assert the_fault(judged(hand, arm, 15.0)).said == "15.0 Hz; at least 20 Hz are needed"
+    assert the_fault(judged(arm, hand, 4.0)).said == "4.0 Hz; at least 5 Hz are needed"
 
 
 def test_two_publishers_of_one_topic_are_a_warning(
