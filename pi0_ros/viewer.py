@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from pi0_ros.embodiment.files import EmbodimentError, find_embodiment, find_urdf
+from pi0_ros.embodiment.urdf import Urdf, expand
 
 SENSOR, LATCHED = ("Best Effort", "Volatile"), ("Reliable", "Transient Local")
 # What the schema of the YAML fills in, which needs packages that a distribution's Python lacks.
@@ -37,17 +37,12 @@ class Viewer:
         Raises:
             EmbodimentError: The YAML names none, or xacro cannot expand it.
         """
-        import xacro
-
         facts = self._facts()
         path = find_urdf(str(facts["urdf"]), find_embodiment(self.embodiment))
         given = {**facts.get("urdf_arguments", {}), "description": description}
         if self.tf_prefix:
             given["tf_prefix"] = self.tf_prefix
-        try:
-            return str(xacro.process_file(str(path), mappings=given).toxml())
-        except Exception as error:  # xacro raises many kinds, each only a text for the user
-            raise EmbodimentError(f"xacro cannot expand {path}: {error}") from error
+        return expand(path, given)
 
     def write_config(self, *, simulation: bool) -> Path:
         """Write :meth:`config` to a temporary file, as launch_ros does with parameters."""
@@ -67,7 +62,7 @@ class Viewer:
             EmbodimentError: The YAML lacks what is shown, or xacro cannot expand the URDF.
         """
         facts = self._facts()
-        root = _root(self.urdf())
+        root = Urdf.parse(self.urdf()).root
         base = facts.get("base")
         view = (facts.get("scene") or {}).get("overview", OVERVIEW)
         try:
@@ -167,12 +162,3 @@ def _orbit(position: Sequence[float], target: Sequence[float]) -> dict[str, Any]
         "Pitch": math.asin(away[2] / distance),
         "Yaw": math.atan2(away[1], away[0]),
     }
-
-
-def _root(urdf: str) -> str:
-    """Return the link that is nobody's child."""
-    model = ElementTree.fromstring(urdf)
-    children = {child.get("link") for child in model.iterfind("joint/child")}
-    return next(
-        n for link in model.iterfind("link") if (n := str(link.get("name"))) not in children
-    )

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.strict import DriverNumber, Misfit, Name, Rate, Spec, Topic, reject_repeats
 
+# Types that the controller_manager of ros2_control runs, and can switch.
+ROS2_CONTROL = ("joint_trajectory", "forward_position", "twist_stamped")
 OUTPUTS = "pi0_ros.outputs"  # entry points: further types of controllers
 
 

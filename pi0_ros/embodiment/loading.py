@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import xacro
-
 from pi0_ros.embodiment.convention import Convention
 from pi0_ros.embodiment.files import (
     EmbodimentError,
@@ -14,6 +12,7 @@ from pi0_ros.embodiment.files import (
     find_urdf,
 )
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.urdf import expand
 from pi0_ros.embodiment.variants import prefixed, simulated
 from pi0_ros.embodiment.vector import vector_widths
 from pi0_ros.embodiment.yaml_file import read_spec
@@ -95,10 +94,5 @@ def load_urdf(
     Raises:
         EmbodimentError: The file does not exist or xacro cannot expand it.
     """
-    path = find_urdf(embodiment.urdf)
-    try:
-        given = {**embodiment.urdf_arguments, "mujoco": str(mujoco).lower()}
-        document = xacro.process_file(str(path), mappings={**given, "description": description})
-    except Exception as error:  # xacro raises many kinds, each only a text for the user
-        raise EmbodimentError(f"xacro cannot expand {path}: {error}") from error
-    return str(document.toxml())
+    asked = {"mujoco": str(mujoco).lower(), "description": description}
+    return expand(find_urdf(embodiment.urdf), {**embodiment.urdf_arguments, **asked})

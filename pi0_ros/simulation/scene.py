@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
@@ -12,6 +11,7 @@ from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.loading import load_urdf
 from pi0_ros.embodiment.scene import Scene, View
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.urdf import Urdf
 from pi0_ros.simulation.base import add_base
 from pi0_ros.simulation.servos import add_servos, tune_servos
 
@@ -55,11 +55,7 @@ def scene_frame(embodiment: Embodiment) -> str:
     """Name the frame of blocks and overview: the root of the URDF, or what a base drives in."""
     if embodiment.base is not None:
         return embodiment.base.odometry_frame
-    robot = ElementTree.fromstring(load_urdf(embodiment))
-    children = {child.get("link") for child in robot.iterfind("joint/child")}
-    return next(
-        name for link in robot.iterfind("link") if (name := link.attrib["name"]) not in children
-    )
+    return Urdf.parse(load_urdf(embodiment)).root
 
 
 def _add_table(spec: mujoco.MjSpec, scene: Scene) -> None:

@@ -13,10 +13,10 @@ from pi0_ros.cli.check.finding import Findings, is_fit, ok, wrong
 from pi0_ros.cli.check.messages import check_messages
 from pi0_ros.cli.check.report import as_json, show
 from pi0_ros.cli.check.running import Look, check_running
-from pi0_ros.cli.check.urdf import Urdf
 from pi0_ros.embodiment.files import EmbodimentError
 from pi0_ros.embodiment.loading import load_embodiment, load_urdf
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.urdf import Urdf
 
 
 def check(

@@ -8,10 +8,8 @@ from pi0_ros.cli.check.finding import Finding, Findings, not_checked, note, ok, 
 from pi0_ros.cli.check.messages import Types
 from pi0_ros.cli.check.observed import Graph, LoadedController, Topic
 from pi0_ros.cli.check.wanted import FEEDBACK, spoken_on
-from pi0_ros.embodiment.controllers import Controller
+from pi0_ros.embodiment.controllers import ROS2_CONTROL, Controller
 from pi0_ros.embodiment.spec import Embodiment
-
-ROS2_CONTROL = ("joint_trajectory", "forward_position")  # types of controllers that it loads
 
 
 def check_controllers(embodiment: Embodiment, graph: Graph, types: Types, start: str) -> Findings:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pi0_ros.cli.check.finding import Finding, Findings, note, ok, unless, warning, wrong
-from pi0_ros.cli.check.urdf import Urdf, UrdfJoint
 from pi0_ros.embodiment.axes import Joint
 from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.urdf import Urdf, UrdfJoint
 
 ROUNDING = 1e-6  # between π in a xacro and the digits of a YAML [rad or m, or per s]
 REPAIR = "correct the robot's YAML, or its URDF"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pi0_ros.embodiment.axes import BaseAxis, Joint
-from pi0_ros.embodiment.controllers import Controller
+from pi0_ros.embodiment.controllers import ROS2_CONTROL
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.embodiment.variants import SIMULATED
 
-# Controllers that the controller_manager of ros2_control runs, and can switch.
-SWITCHED = ("joint_trajectory", "forward_position", "twist_stamped")
 HEADER = """# Robots
 
 <!-- Made by `pi0 robots --write docs`; change config/embodiments instead. -->
@@ -155,7 +153,7 @@ def _driver(robot: Embodiment) -> str:
 
 
 def _hand_over(robot: Embodiment) -> str:
-    ours = tuple(c.name for c in robot.controllers if _is_switched(c))
+    ours = tuple(c.name for c in robot.controllers if c.type in ROS2_CONTROL)
     theirs = robot.driver.moveit
     if not theirs:
         return NOT_SWITCHED
@@ -167,10 +165,6 @@ def _hand_over(robot: Embodiment) -> str:
         "**From MoveIt and back.** Let MoveIt's motion end, switch, then `~/enable`:\n\n"
         f"```bash\n{start}\n```\n\nBack: {DISABLE}, then\n\n```bash\n{back}\n```\n"
     )
-
-
-def _is_switched(controller: Controller) -> bool:
-    return controller.type in SWITCHED
 
 
 def _switch(off: Sequence[str], on: Sequence[str]) -> str:

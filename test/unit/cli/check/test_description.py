@@ -7,10 +7,10 @@ import pytest
 
 from pi0_ros.cli.check.description import check_description
 from pi0_ros.cli.check.finding import Finding, Level, is_fit
-from pi0_ros.cli.check.urdf import Urdf
 from pi0_ros.embodiment.files import known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment, load_urdf
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.embodiment.urdf import Urdf
 
 
 @pytest.fixture

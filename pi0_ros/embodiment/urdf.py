@@ -1,14 +1,34 @@
-"""A URDF as far as a robot's YAML speaks of it: links, joints, limits."""
+"""A URDF: expanded from xacro, and read as far as a robot's YAML speaks of it.
+
+Standard library only, and xacro once it is needed: ros2 launch imports it.
+"""
 
 from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+
+from pi0_ros.embodiment.files import EmbodimentError
 
 UNITS = {"revolute": "rad", "continuous": "rad", "prismatic": "m"}  # of the joints that move
+
+
+def expand(path: Path, arguments: Mapping[str, str]) -> str:
+    """Expand a xacro, or a plain URDF, to URDF text.
+
+    Raises:
+        EmbodimentError: xacro cannot expand it.
+    """
+    import xacro
+
+    try:
+        return str(xacro.process_file(str(path), mappings=dict(arguments)).toxml())
+    except Exception as error:  # xacro raises many kinds, each only a text for the user
+        raise EmbodimentError(f"xacro cannot expand {path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,20 @@ class Urdf:
         """Links that hang on no joint."""
         children = {joint.child for joint in self.joints}
         return tuple(link for link in self.links if link not in children)
+
+    @property
+    def root(self) -> str:
+        """The one link that hangs on no joint.
+
+        Raises:
+            ValueError: There is none, or more than one.
+        """
+        if len(self.roots) != 1:
+            raise ValueError(
+                f"the URDF has {len(self.roots)} root links ({', '.join(self.roots) or 'none'}); "
+                "join all links to one"
+            )
+        return self.roots[0]
 
     def chain(self, tip: str) -> Sequence[str]:
         """Return the names of the joints from a link up to the root."""
