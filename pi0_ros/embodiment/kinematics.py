@@ -118,7 +118,12 @@ class Chain:
         return columns
 
     def reach(
-        self, position: np.ndarray, rotation: np.ndarray, q: np.ndarray, iterations: int = 60
+        self,
+        position: np.ndarray,
+        rotation: np.ndarray,
+        q: np.ndarray,
+        iterations: int = 60,
+        moving: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, float]:
         """Solve inverse kinematics by damped least squares from a starting pose.
 
@@ -127,6 +132,8 @@ class Chain:
             rotation: Wanted rotation of the tip, (3, 3).
             q: Start, (D,) [rad or m]; joints outside the chain keep it.
             iterations: Most steps taken.
+            moving: Which of the joints may move, such as an arm's without the lift under it; all
+                of the chain unless given.
 
         Returns:
             Joint positions (D,) and the remaining error [m + rad], the norm over both.
@@ -135,11 +142,12 @@ class Chain:
             Nakamura and Hanafusa 1986, singularity-robust inverse.
         """
         q = np.array(q, dtype=np.float64)
+        free = np.isin(np.arange(self._width), np.arange(self._width) if moving is None else moving)
         error = self._error(position, rotation, q)
         for _ in range(iterations):
             if np.linalg.norm(error) < 1e-5:
                 break
-            jacobian = self.jacobian(q)
+            jacobian = self.jacobian(q) * free
             damped = jacobian @ jacobian.T + DAMPING**2 * np.eye(6)
             step = jacobian.T @ np.linalg.solve(damped, error)
             q += step * min(1.0, LARGEST_TURN_RAD / max(float(np.abs(step).max()), 1e-12))

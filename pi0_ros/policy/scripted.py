@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ BLOCK_HEIGHT_M = 0.05
 CLEARANCE_M = 0.01
 CENTRE_M = BLOCK_HEIGHT_M / 2  # a cube's outline is symmetric about its centre, from any side
 FEWEST_PIXELS = 40  # less is the edge of a hidden block, whose middle is unknown
-WHOLE_VIEW = 0.9  # of the pixels seen before; with less the arm hides a part, and the middle shifts
+WHOLE_VIEW = 0.9  # of the most pixels seen; with less the arm hides a part, and the middle shifts
 MOVED_M = 0.04  # more than the middle shifts where half is hidden: the block is elsewhere now ...
 HALF_VIEW = 0.5  # ... unless a sliver is left
 
@@ -26,7 +26,7 @@ SPEED_M_S = 0.25
 GAIN_PER_S = 3.0  # approach speed per distance: slows down over the last 10 cm
 FUNNEL_SLOPE = 1.2  # height above the goal per horizontal distance, so that it comes from above
 FUNNEL_HEIGHT_M = 0.12
-HOMING_RAD_S = 0.4  # other arms return home, grippers open
+HOMING_PER_S = 0.4  # [rad/s or m/s]; other arms return home, grippers open
 LARGEST_IK_ERROR = 0.02  # beyond it the block is out of reach [m + rad]
 
 
@@ -101,13 +101,12 @@ class ScriptedPolicy:
         pose = self._camera_chain.pose(self._joints(observation.state))
         image = observation.images[self._camera.name]
         seen = locate_block(image, color, self._camera, pose, self._table_m + CENTRE_M)
-        known = self._seen.get(color)
-        if seen and (known is None or _supersedes(seen, known)):
-            self._seen[color] = known = seen
+        known = remembered(self._seen.get(color), seen)
         if known is None:
             raise CannotPlan(
                 f"no {color} block is visible in {self._camera.name}; move it, or the arm above it"
             )
+        self._seen[color] = known
         return np.array([*known.place, self._table_m + BLOCK_HEIGHT_M + CLEARANCE_M])
 
     def _joints(self, state: np.ndarray) -> np.ndarray:
@@ -132,17 +131,18 @@ class ScriptedPolicy:
         moving = [names.index(name) for name in self._embodiment.arms[arm].joints]
         resting = np.setdiff1d(np.arange(len(joints)), moving)
         rest = self._rest()[resting]
+        fastest = np.array([joint.velocity for joint in self._embodiment.joints])[resting]
+        step = np.minimum(HOMING_PER_S, fastest) * period
         actions = []
         for _ in range(self._embodiment.policy.horizon):
             actions.append(moved)
             place = place + period * funnel_velocity(place, goal)
-            moved, error = chain.reach(place, rotation, moved, iterations=4)
+            moved, error = chain.reach(place, rotation, moved, 4, moving)
             if error > LARGEST_IK_ERROR:
                 raise CannotPlan(
                     f"{arm} arm cannot reach {np.round(place, 3)} m (error {error:.3f}); "
                     "move the block closer, or name another arm"
                 )
-            step = HOMING_RAD_S * period
             moved[resting] += np.clip(rest - moved[resting], -step, step)
         return np.array(actions)
 
@@ -152,9 +152,18 @@ class ScriptedPolicy:
         return np.array([j.home if j.gripper is None else j.gripper.open for j in joints])
 
 
-def _supersedes(seen: Sighting, known: Sighting) -> bool:
+def remembered(known: Sighting | None, seen: Sighting | None) -> Sighting | None:
+    """Return what is known of a block after another look at it.
+
+    A view is whole by the most that was ever seen at that place: by the last view, an arm that
+    comes closer would shift the block little by little.
+    """
+    if known is None or seen is None:
+        return known or seen
     moved = float(np.linalg.norm(seen.place - known.place)) > MOVED_M
-    return seen.pixels >= (HALF_VIEW if moved else WHOLE_VIEW) * known.pixels
+    if seen.pixels < (HALF_VIEW if moved else WHOLE_VIEW) * known.pixels:
+        return known
+    return seen if moved else replace(seen, pixels=max(seen.pixels, known.pixels))
 
 
 def funnel_velocity(place: np.ndarray, goal: np.ndarray) -> np.ndarray:

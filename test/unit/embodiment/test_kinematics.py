@@ -149,6 +149,18 @@ def test_reaching_moves_the_joints_of_the_chain_only(
     np.testing.assert_array_equal(q[others], embodiment.home[others])
 
 
+def test_a_lift_under_an_arm_stays_where_only_the_arm_may_move() -> None:
+    chain, start = crane(), np.array([0.0, 0.0, 1.0])
+    turned = Rotation.from_euler("z", 0.5).as_matrix()
+    ahead = np.array([1.0 + 2 * np.cos(0.5), 2 * np.sin(0.5), 1.0])
+    q, error = chain.reach(ahead, turned, start, moving=[0])
+    np.testing.assert_allclose(q, [0.5, 0.0, 1.0], atol=1e-4)
+    assert error < 1e-4
+    q, error = chain.reach(ahead + np.array([0.3, 0.0, 0.0]), turned, start, moving=[0])
+    assert q[2] == 1.0
+    assert error > 0.1
+
+
 def test_a_place_out_of_reach_keeps_its_error(
     chains: dict[str, Chain], embodiment: Embodiment
 ) -> None:

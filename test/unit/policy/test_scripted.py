@@ -16,8 +16,10 @@ from pi0_ros.policy.protocol import CannotPlan
 from pi0_ros.policy.scripted import (
     CENTRE_M,
     ScriptedPolicy,
+    Sighting,
     funnel_velocity,
     locate_block,
+    remembered,
 )
 from pi0_ros.simulation.task import reach_goal
 
@@ -108,6 +110,32 @@ def test_a_rendered_block_is_found_within_5_mm(
     seen = locate_block(view.image, color, optics, pose, CENTRE_M)
     assert seen is not None
     assert np.linalg.norm(seen.place - view.blocks[color][:2]) < 0.005
+
+
+def at(x: float, pixels: int) -> Sighting:
+    return Sighting(np.array([x, 0.0]), pixels)
+
+
+def test_a_block_that_an_arm_hides_bit_by_bit_stays_where_it_was_seen_whole() -> None:
+    known = at(0.5, 1000)
+    for step, pixels in enumerate(range(950, 400, -50), start=1):
+        known = remembered(known, at(0.5 - 0.003 * step, pixels))
+    assert known is not None
+    assert known.place[0] == pytest.approx(0.5 - 0.003 * 2)  # 950 and 900 of 1000 are a whole view
+
+
+@pytest.mark.parametrize(("pixels", "x"), [(500, 0.6), (499, 0.5)])
+def test_a_block_is_elsewhere_where_half_of_it_is_seen_there(pixels: int, x: float) -> None:
+    known = remembered(at(0.5, 1000), at(0.6, pixels))
+    assert known is not None
+    assert known.place[0] == x
+
+
+def test_a_block_that_is_out_of_sight_is_remembered() -> None:
+    known = at(0.5, 1000)
+    assert remembered(known, None) is known
+    assert remembered(None, known) is known
+    assert remembered(None, None) is None
 
 
 # --- the plan ------------------------------------------------------------------------------------

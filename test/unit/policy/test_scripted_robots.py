@@ -54,5 +54,8 @@ def test_every_arm_plans_to_every_block_and_a_base_stands_still(
             joints = chunk.actions[-1, machine.joint_columns]
         assert (chunk.names, chunk.kinds) == (machine.axis_names, action_kinds(machine))
         assert not chunk.actions[:, machine.by_velocity].any()
+        unseen = [machine.index(j.name) for j in machine.joints if not j.observed]
+        at_home = [j.home for j in machine.joints if not j.observed]
+        np.testing.assert_array_equal(chunk.actions[:, unseen], np.tile(at_home, (50, 1)))
         reached = policy._chains[arm].position(joints)
         assert np.linalg.norm(reached - reach_goal(robot.block(color))) < REACHED_M / 2, arm
