@@ -16,9 +16,9 @@ def decode_chunk(message: ActionChunkMessage) -> ActionChunk:
         ValueError: Sizes do not belong together, or a kind is unknown.
     """
     width, numbers = len(message.names), len(message.actions)
-    if width == 0 or numbers == 0 or numbers % width:
+    if width == 0 or numbers % width:
         raise ValueError(
-            f"{numbers} actions for {width} names; expected a positive multiple, row by row"
+            f"{numbers} actions for {width} names; expected a multiple, row by row"
         )
     unknown = sorted(set(message.kinds) - set(ActionKind))
     if unknown:
@@ -34,6 +34,10 @@ def decode_chunk(message: ActionChunkMessage) -> ActionChunk:
         frozen_steps=message.frozen_steps,
         prompt=message.prompt,
         inference_ns=to_ns(message.inference_time),
+        image_stamps_ns=tuple(to_ns(stamp) for stamp in message.image_stamps),
+        previous_sequence=message.previous_sequence,
+        previous_step=message.previous_step,
+        notes=tuple(message.notes),
     )
 
 
@@ -50,4 +54,8 @@ def encode_chunk(chunk: ActionChunk, embodiment: str) -> ActionChunkMessage:
     message.frozen_steps = chunk.frozen_steps
     message.prompt = chunk.prompt
     message.inference_time = to_duration(chunk.inference_ns)
+    message.image_stamps = [to_time(stamp_ns) for stamp_ns in chunk.image_stamps_ns]
+    message.previous_sequence = chunk.previous_sequence
+    message.previous_step = chunk.previous_step
+    message.notes = list(chunk.notes)
     return message

@@ -19,6 +19,8 @@ from pi0_ros.embodiment.strict import (
 JointUnit = Literal["rad", "m"]
 Kind = Literal["position", "velocity"]
 Direction = Literal["x", "y", "yaw"]
+# Without a jerk, acceleration is reached in this time: what arms' drives do without being heard.
+JERK_TIME_S = 0.05
 Index = Annotated[int, Field(ge=0, lt=1024)]
 
 
@@ -56,12 +58,19 @@ class Axis(Spec):
         index: Place in the model's vector, before it is padded.
         velocity: Greatest speed [unit/s].
         acceleration: Greatest acceleration [unit/s²].
+        jerk: Greatest jerk [unit/s³]; without it, one that reaches the acceleration in 50 ms.
     """
 
     name: Name
     index: Index
     velocity: float = Field(gt=0, le=100)
     acceleration: float = Field(gt=0, le=10_000)
+    jerk: float | None = Field(default=None, gt=0, le=1_000_000)
+
+    @property
+    def greatest_jerk(self) -> float:
+        """The given jerk, or the usual one [unit/s³]."""
+        return self.acceleration / JERK_TIME_S if self.jerk is None else self.jerk
 
 
 class Joint(Axis):

@@ -10,6 +10,9 @@ import numpy as np
 from pi0_ros.embodiment.spec import Embodiment
 
 
+NO_PREVIOUS = -1.0
+
+
 class ActionKind(IntEnum):
     """What a column of a chunk means; the numbers of pi0_msgs/ActionChunk."""
 
@@ -21,6 +24,8 @@ class ActionKind(IntEnum):
 class ActionChunk:
     """Future actions in ROS units; action i is due at ``start_ns + i * period_ns``.
 
+    Without any, it withdraws what was planned before.
+
     Attributes:
         names: Axis of each column, (D,).
         kinds: Position or velocity of each column, (D,).
@@ -31,6 +36,10 @@ class ActionChunk:
         frozen_steps: First actions that repeat the previous chunk; 0 without real-time chunking.
         prompt: The sentence that the plan follows.
         inference_ns: From snapshot to finished plan [ns].
+        image_stamps_ns: Of the images that it was planned from, (C,) [ns, node clock].
+        previous_sequence: Of the chunk that it continues (real-time chunking).
+        previous_step: Place within that chunk at ``start_ns`` [actions]; -1: it continues none.
+        notes: What was decided on the way, each as ``code: detail``.
     """
 
     names: tuple[str, ...]
@@ -42,6 +51,10 @@ class ActionChunk:
     frozen_steps: int = 0
     prompt: str = ""
     inference_ns: int = 0
+    image_stamps_ns: tuple[int, ...] = ()
+    previous_sequence: int = 0
+    previous_step: float = NO_PREVIOUS
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the shapes belong together; values are the gate's business."""
@@ -57,6 +70,11 @@ class ActionChunk:
     def by_velocity(self) -> np.ndarray:
         """Which columns are velocities, (D,) bool."""
         return np.array([kind is ActionKind.VELOCITY for kind in self.kinds])
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Whether it has no actions: what plays shall end."""
+        return self.horizon == 0
 
     @property
     def horizon(self) -> int:

@@ -17,12 +17,14 @@ class Observation:
         state: Joint positions in ROS units at ``stamp_ns``, (D,) [rad or m].
         prompt: The sentence to follow.
         stamp_ns: Stamp of the reference camera's image [ns, node clock].
+        image_stamps_ns: Stamps of the images, in the order of the robot's cameras, (C,) [ns].
     """
 
     images: Mapping[str, np.ndarray]
     state: np.ndarray
     prompt: str
     stamp_ns: int
+    image_stamps_ns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

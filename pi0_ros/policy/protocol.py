@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from pi0_ros.execution.chunk import ActionChunk
 from pi0_ros.observation.observation import Observation
@@ -10,6 +13,27 @@ from pi0_ros.observation.observation import Observation
 
 class CannotPlan(Exception):
     """The policy has no plan for this observation; the message says why and what would help."""
+
+
+@dataclass(frozen=True, eq=False)
+class Continuation:
+    """What is left of the chunk that the robot executes while a new one is made.
+
+    Attributes:
+        sequence: Of that chunk.
+        step: Place within it at the new observation's stamp, by the steps really consumed
+            [actions].
+        actions: From that place on, one row per action of the new chunk, (T, A) in ROS units.
+        delay: Actions of these that will have been executed when the new chunk takes over; less
+            than T.
+        execute: Actions that are executed before the plan after the new one takes over.
+    """
+
+    sequence: int
+    step: float
+    actions: np.ndarray
+    delay: int
+    execute: int
 
 
 class Policy(Protocol):
@@ -23,15 +47,20 @@ class Policy(Protocol):
     def check_prompt(self, prompt: str) -> str | None:
         """Return what is wrong with a sentence and what is allowed, None where nothing is."""
 
-    def plan(self, observation: Observation, previous: ActionChunk | None) -> ActionChunk:
-        """Plan from one observation.
+    def plan(
+        self, observation: Observation, previous: Continuation | None, sequence: int
+    ) -> ActionChunk:
+        """Plan from one observation; the same three always give the same chunk.
 
         Args:
             observation: Complete and fresh.
-            previous: The chunk that is running, None at the start.
+            previous: What the new chunk shall continue; None where there is nothing, or where it
+                cannot be continued.
+            sequence: Number of the plan; a network's noise is drawn for it.
 
         Returns:
-            A chunk that starts at the observation's stamp, in ROS units.
+            A chunk that starts at the observation's stamp, in ROS units; ``frozen_steps``,
+            ``previous_sequence`` and ``previous_step`` say whether it continues ``previous``.
 
         Raises:
             CannotPlan: There is no plan for this observation.
