@@ -21,17 +21,21 @@ def executor_status(core: ChunkExecutor, now_ns: int, loop_rate_hz: float) -> Ex
     if chunk is not None:
         message.prompt, message.sequence = chunk.prompt, chunk.sequence
         message.chunk_age = to_duration(max(now_ns - chunk.start_ns, 0))
-    message.step = core.step_in_chunk
+    message.step = core.step_in_chunk(now_ns)
+    message.chunk_scale, message.seam_offset = core.chunk_scale, core.seam_offset
     message.chunks_accepted = tally.chunks_accepted
     message.chunks_rejected = tally.chunks_rejected
     message.last_rejection = str(tally.last_rejection or "")
     message.clock_rate = float(core.clock_rate)
-    message.speed_scaling = float(core.speed_scaling)
+    message.speed_scaling = core.permission.speed_scaling
     message.loop_rate_hz = float(loop_rate_hz)
     message.ticks = tally.ticks
     message.late_ticks = tally.late_ticks
-    message.largest_velocity_ratio = tally.largest_velocity_ratio
-    message.limits_touched = list(tally.take_touched())
+    velocity, acceleration, jerk = tally.largest_ratios
+    message.largest_velocity_ratio = velocity
+    message.largest_acceleration_ratio, message.largest_jerk_ratio = acceleration, jerk
+    message.limits_touched = list(tally.take_touched(core.axis_names))
+    message.notes = [str(note) for note in core.notes()]
     return message
 
 

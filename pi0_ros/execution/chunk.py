@@ -90,3 +90,15 @@ class ActionChunk:
 def action_kinds(embodiment: Embodiment) -> tuple[ActionKind, ...]:
     """Return what a robot's actions mean, column by column, (A,)."""
     return tuple(ActionKind[axis.kind.upper()] for axis in embodiment.axes)
+
+
+def withdrawal(embodiment: Embodiment, now_ns: int, sequence: int) -> ActionChunk:
+    """Return the chunk without actions that withdraws at an instant [ns] what was planned."""
+    return ActionChunk(
+        names=embodiment.axis_names,
+        kinds=action_kinds(embodiment),
+        actions=np.zeros((0, len(embodiment.axes))),
+        start_ns=now_ns,
+        period_ns=embodiment.policy.period_ns,
+        sequence=sequence,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from enum import IntEnum
 
 import numpy as np
@@ -10,15 +11,16 @@ import numpy as np
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk
 from pi0_ros.execution.gate import check_chunk
-from pi0_ros.execution.horizon import CommandWindow, CommittedHorizon
+from pi0_ros.execution.gate_settings import Consequence
+from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.measured import MeasuredPose
+from pi0_ros.execution.permission import Permission
 from pi0_ros.execution.playback import Playback
 from pi0_ros.execution.reasons import OK, Code, Reason
+from pi0_ros.execution.run import Run
 from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.execution.tally import Tally
-
-LEFT_FOR_NS = 1_000_000_000  # after a longer stall somebody else may have moved the robot
 
 
 class State(IntEnum):
@@ -41,37 +43,27 @@ class ChunkExecutor:
     def __init__(self, embodiment: Embodiment, settings: ExecutorSettings | None = None) -> None:
         """Start disabled, without chunk and without a measured pose."""
         self._embodiment = embodiment
-        settings = settings or ExecutorSettings()
+        self._settings = settings = settings or ExecutorSettings()
         self._limits = JointLimits.of(embodiment)
-        command = embodiment.command
-        width = len(embodiment.axes)
-        self._horizon = CommittedHorizon(command.period_ns, command.lead_ns, width)
+        self._stopping_limits = self._limits.stopping(embodiment)
+        self._returning_limits = replace(self._limits, jerk=self._stopping_limits.jerk)
+        self._run = Run(embodiment)
         self._playback = Playback(self._limits, settings)
-        self._position: np.ndarray = np.zeros(width)
-        self._velocity: np.ndarray = np.zeros(width)
-        self._columns = embodiment.joint_columns  # of what is measured, the joints
         self._measured = MeasuredPose(
             embodiment.joint_names,
             settings.joint_state_age_ns,
-            # A gripper is astray on purpose: between its fingers is what it holds.
-            np.array(
-                [math.inf if j.gripper else settings.tracking_error for j in embodiment.joints]
-            ),
+            _tracking_errors(embodiment, settings),
         )
+        steps = settings.open_loop_steps or 2 * embodiment.policy.execute
+        self._open_loop_ns = steps * embodiment.policy.period_ns
+        self._gate = settings.gate
+        if self._gate.chunk_age_ns == 0:
+            self._gate = replace(self._gate, chunk_age_ns=self._open_loop_ns)
+        self.permission = Permission()
+        self._findings: tuple[Reason, ...] = ()  # of the gate about what plays
         self._fault: Reason | None = None  # the newest chunk was bad, or time broke
-        self._latch: Reason | None = None  # a stop that only reset() ends
-        self._resetting = False  # the latch ends as soon as the robot stands
-        self._estop_pressed = False
-        self._enabled = False
-        self._anchored = False  # the horizon continues from where the robot stands
-        self._streamed = embodiment.streamed
-        self._served_ns = 0  # when the controllers were served for the last time
-        # Twice the longest time between two commands of a controller: all heard of a change since.
-        self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
-        self._held: np.ndarray | None = None  # where they hold joints since time broke
-        self._speed_scaling = 1.0
         self.reason = Reason(Code.NOT_ENABLED)
-        self.tally = Tally()
+        self.tally = Tally(self._limits)
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -92,62 +84,45 @@ class ChunkExecutor:
         """
         self.advance(now_ns)  # the chunk joins at the end of the horizon as it is now
         playing_ns = self.chunk.start_ns if self.chunk else None
-        problem = check_chunk(chunk, self._embodiment, now_ns, playing_ns)
-        if problem is not None and problem.code is not Code.CHUNK_SUPERSEDED:
-            return self.reject(problem)
-        problem = problem or self._why_idle() or (None if self._anchored else self.reason)
-        if problem is not None:  # not the chunk's fault: what the executor does goes on
+        measured = self._measured.at(chunk.start_ns)
+        verdict = check_chunk(chunk, self._embodiment, now_ns, playing_ns, measured, self._gate)
+        if verdict.reason is not None and verdict.consequence is Consequence.HOLD:
+            return self.reject(verdict.reason)
+        problem = (
+            verdict.reason
+            or self.permission.why_idle()
+            or (None if self._run.is_on else self.reason)
+        )
+        if problem is not None:  # what the executor does goes on
             self.tally.rejected(problem)
             return problem
-        self.tally.accepted()
-        self._fault = None
-        newest_ns = self._horizon.next_ns - self._horizon.period_ns
-        self._playback.join(chunk, self._position, newest_ns)
+        if chunk.is_withdrawal:
+            self._fault = Reason(Code.PLAN_WITHDRAWN, "waiting for the policy's next plan")
+            return None
+        self.tally.accepted(verdict.scale)
+        self._fault, self._findings = None, verdict.findings
+        if self._settings.shadow:
+            self._follow_operator(now_ns)
+        self._playback.join(
+            chunk, self._run.motion.position, self._executed_ns(chunk), verdict.scale
+        )
         return None
+
+    def _executed_ns(self, chunk: ActionChunk) -> int:
+        """How much of a chunk the robot has executed since its observation [ns].
+
+        By the steps really consumed: at full speed the time that has passed, and nothing where the
+        robot stood. It never counts more than that.
+        """
+        newest_ns = self._run.horizon.next_ns - self._run.horizon.period_ns
+        return max(min(self._run.horizon.path_since(chunk.start_ns), newest_ns - chunk.start_ns), 0)
 
     def reject(self, problem: Reason) -> Reason:
         """Hold because of a chunk that cannot be played, until a good one arrives."""
-        if self._anchored:
+        if self._run.is_on:
             self._fault = problem
         self.tally.rejected(problem)
         return problem
-
-    def enable(self, enabled: bool) -> None:
-        """Start commanding from the measured pose, or slow along the path and end commanding."""
-        self._enabled = enabled
-
-    def stop(self, reason: Reason) -> None:
-        """Slow along the path, then end commanding, until :meth:`reset`."""
-        if not self._estop_pressed:
-            self._latch = reason
-        self._resetting = False
-
-    def estop(self, pressed: bool) -> None:
-        """Stop when pressed; a release alone starts nothing, and only then can a reset."""
-        if pressed:
-            self.stop(Reason(Code.ESTOP, "release it, then call ~/reset"))
-        self._estop_pressed = pressed
-
-    def reset(self) -> Reason | None:
-        """Forget the chunk and any stop; once standing, continue from the measured pose.
-
-        Returns:
-            Why not: an e-stop that is still pressed.
-        """
-        if self._estop_pressed:
-            return self._latch
-        self._latch = self._latch or Reason(Code.STOP_REQUESTED, "standing still for the reset")
-        self._resetting = True
-        return None
-
-    @property
-    def speed_scaling(self) -> float:
-        """Share of the speed that is wanted, in [0, 1]; what is not a number pauses."""
-        return self._speed_scaling
-
-    @speed_scaling.setter
-    def speed_scaling(self, share: float) -> None:
-        self._speed_scaling = min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
     # --- time --------------------------------------------------------------------------------
 
@@ -159,30 +134,35 @@ class ChunkExecutor:
                 a jump drops the chunk and continues from the measured pose.
         """
         self._end_run(now_ns)
-        silence = self._begin_run(now_ns)
-        if silence is not None:
-            self.reason = silence
-            return
-        due = self._horizon.due(now_ns)
-        self._served_ns = now_ns
+        if not self._run.is_on:
+            silence = self.permission.why_idle() or self._measured.why_unseen(now_ns)
+            if silence is not None:
+                self.reason = silence
+                return
+            self._begin_run(now_ns)
+        due = self._run.due(now_ns)
         for tick in range(due):
-            self._step(now_ns)
-            self.tally.ticked(self._velocity / self._limits.velocity, late=tick < due - 2)
+            self._step(now_ns, late=tick < due - 2)
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded."""
-        return self._horizon.window(now_ns) if self._anchored else None
+        return self._run.horizon.window(now_ns) if self._run.is_on else None
 
     # --- outputs -----------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
         """What the executor does."""
-        if self._latch is not None:
+        if self.permission.latch is not None:
             return State.STOPPED
-        if not self._enabled and not self._anchored:
+        if not self.permission.is_enabled and not self._run.is_on:
             return State.DISABLED
         return State.EXECUTING if self.reason == OK else State.HOLDING
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the axes, (A,)."""
+        return self._embodiment.axis_names
 
     @property
     def clock_rate(self) -> float:
@@ -195,29 +175,59 @@ class ChunkExecutor:
         return self._playback.chunk
 
     @property
-    def step_in_chunk(self) -> float:
-        """Place within the chunk at the end of the horizon [actions]."""
-        return self._playback.elapsed_ns / self.chunk.period_ns if self.chunk else 0.0
+    def chunk_scale(self) -> float:
+        """Clock rate at which the gate lets the chunk play, in (0, 1]."""
+        return self._playback.scale if self.chunk else 1.0
+
+    @property
+    def seam_offset(self) -> float:
+        """Largest difference that was faded when the chunk was joined [rad or m]."""
+        return self._playback.seam if self.chunk else 0.0
+
+    def step_in_chunk(self, now_ns: int) -> float:
+        """Place within the chunk at an instant [actions]; before its join, as if it had played."""
+        if self.chunk is None:
+            return 0.0
+        ahead_ns = self._run.horizon.path_since(now_ns)
+        return max(self._playback.elapsed_ns - ahead_ns, 0) / self.chunk.period_ns
+
+    def notes(self) -> tuple[Reason, ...]:
+        """Say what shapes the motion at present, the gate's findings included."""
+        if self.chunk is None or not self._run.is_on:
+            return ()
+        notes = list(self._findings)
+        if self._playback.pace is not None:
+            notes.append(self._playback.pace)
+        joining_ns = self._playback.joins_until_ns
+        if joining_ns > 2 * self._settings.fade_ns:
+            notes.append(Reason(Code.JOINING, f"{joining_ns / 1e9:.1f} s until it is on the plan"))
+        return tuple(notes)
 
     # --- one sample --------------------------------------------------------------------------
 
-    def _step(self, now_ns: int) -> None:
+    def _step(self, now_ns: int, *, late: bool) -> None:
         self.reason = self._why_not_move(now_ns)
-        share = self._speed_scaling if self.reason == OK else 0.0
-        period_ns = self._horizon.period_ns
-        target, velocity = self._playback.step(self._position, share, period_ns)
-        self._position, self._velocity, touched = self._limits.follow(
-            self._position, self._velocity, target, velocity, period_ns / 1e9
-        )
-        if touched.any():
-            self.tally.touched(self._embodiment.axis_names[i] for i in np.flatnonzero(touched))
-        self._horizon.commit(self._position, self._velocity)
+        share = self.permission.speed_scaling if self.reason == OK else 0.0
+        run = self._run
+        period_ns = run.horizon.period_ns
+        target, passed_ns = self._playback.step(run.motion, share, period_ns)
+        run.step(target, self._limits_now(), passed_ns)
+        touched = run.is_off_path & self._limits.paced
+        self.tally.ticked(run.motion, touched, period_ns / 1e9, late=late)
+
+    def _limits_now(self) -> JointLimits:
+        """A base that stops may brake harder; afterwards it comes back as fast as it went there."""
+        if self.reason != OK or self.permission.speed_scaling == 0.0:
+            return self._stopping_limits
+        is_harder = np.abs(self._run.motion.acceleration) > self._limits.acceleration
+        return self._returning_limits if is_harder.any() else self._limits
 
     def _why_not_move(self, now_ns: int) -> Reason:
+        commanded = self._run.commanded_at(self._measured.stamp_ns)
         problem = (
-            self._why_idle()
+            self.permission.why_idle()
             or self._measured.why_unseen(now_ns)
-            or self._measured.why_astray(self._commanded())
+            or (None if self._settings.shadow else self._measured.why_astray(commanded))
             or self._fault
         )
         if problem is not None:
@@ -227,63 +237,56 @@ class ChunkExecutor:
         if self._playback.is_over:
             late = max(now_ns - self.chunk.end_ns, 0) / 1e9
             return Reason(Code.CHUNK_EXHAUSTED, f"its last action was due {late:.2f} s ago")
-        return OK
+        return self._why_stale(self.chunk, now_ns) or OK
 
-    def _commanded(self) -> np.ndarray | None:
-        """Return what was commanded for the instant of the measured pose, (J,) [rad or m]."""
-        position = self._horizon.position_at(self._measured.stamp_ns)
-        return None if position is None else position[self._columns]
-
-    def _why_idle(self) -> Reason | None:
-        if self._latch is not None:
-            return self._latch
-        return None if self._enabled else Reason(Code.NOT_ENABLED, "call ~/enable")
+    def _why_stale(self, chunk: ActionChunk, now_ns: int) -> Reason | None:
+        """Say that too much is played from one observation, or that it is too long ago."""
+        played_ns, age_ns = self._playback.elapsed_ns, now_ns - chunk.start_ns
+        if played_ns <= self._open_loop_ns and age_ns <= 2 * self._open_loop_ns:
+            return None
+        steps, limit = played_ns // chunk.period_ns, self._open_loop_ns // chunk.period_ns
+        return Reason(
+            Code.CHUNK_STALE,
+            f"{steps} actions were played from an observation {age_ns / 1e9:.2f} s old, limit "
+            f"{limit} or {2 * self._open_loop_ns / 1e9:.2f} s; no newer plan came",
+        )
 
     # --- runs --------------------------------------------------------------------------------
-    # A run is commanded without a gap: it begins standing, at the measured pose or, after a stall,
-    # where the controllers were left, and ends where the robot stands, or where time broke. The way
-    # of a base begins anew each time, at zero.
 
-    def _begin_run(self, now_ns: int) -> Reason | None:
-        """Begin unless begun, or say why nothing is commanded."""
-        if self._anchored:
-            return None
-        silence = self._why_idle() or self._measured.why_unseen(now_ns)
-        if silence is not None or self._measured.position is None:
-            return silence
-        self._horizon.restart(now_ns)
-        held, self._held = self._held, None
-        pose = self._measured.position if held is None else self._measured.near(held)
-        self._position = np.zeros_like(self._position)
-        self._position[self._columns] = pose
-        self._velocity = np.zeros_like(self._position)
-        self._anchored = True
-        return None
+    def _begin_run(self, now_ns: int) -> None:
+        self._run.begin(now_ns, self._measured)
+        self.tally.begun()
 
     def _end_run(self, now_ns: int) -> None:
-        due, lead = self._horizon.due(now_ns), self._horizon.lead_ticks
-        if self._anchored and not -lead <= due <= lead + 1:  # above: the robot ran out of samples
-            seconds = abs(due) * self._horizon.period_ns / 1e9
-            held = self._horizon.left_at(self._served_ns, self._streamed)[self._columns]
-            self._release()
-            is_fresh = 0 < due * self._horizon.period_ns < LEFT_FOR_NS
-            self._held = held if is_fresh else None
-            self._fault = (
-                Reason(Code.STALLED, f"{seconds:.3f} s between two steps; waiting for a new chunk")
-                if due > 0
-                else Reason(Code.CLOCK_JUMP, f"back by {seconds:.3f} s; waiting for a new chunk")
-            )
-        if self._why_idle() is None:
+        broken = self._run.why_broken(now_ns)
+        if broken is not None:
+            self._forget()
+            self._run.break_off()
+            self._fault = broken
+        if self.permission.why_idle() is None or not self._run.stands(now_ns):
             return
-        if self._anchored and not self._horizon.stands(now_ns - self._service_ns):
-            return
-        self._release()
-        if self._resetting:
-            self._latch, self._resetting = None, False
+        self._forget()
+        self._run.end()
+        self._fault = None
+        self.permission.stands()
 
-    def _release(self) -> None:
-        if self._anchored:  # a pose measured in motion is not where the next run can begin
+    def _forget(self) -> None:
+        """Drop the chunk, and the pose: one measured in motion is not where a run can begin."""
+        if self._run.is_on:
             self._measured.lack("waiting for the pose in which the robot stands")
-        self._anchored = False
         self._playback.end()
-        self._fault = self._held = None
+        self._findings = ()
+
+    def _follow_operator(self, now_ns: int) -> None:
+        """Begin anew where the robot is that nobody of us commands."""
+        if self._measured.position is not None:
+            self._playback.end()
+            self._begin_run(now_ns)
+            self.advance(now_ns)
+
+
+def _tracking_errors(embodiment: Embodiment, settings: ExecutorSettings) -> np.ndarray:
+    """Greatest |commanded - measured| of each joint, (J,) [rad or m]."""
+    by_unit = {"rad": settings.tracking_error, "m": settings.tracking_error_m}
+    # A gripper is astray on purpose: between its fingers is what it holds.
+    return np.array([math.inf if j.gripper else by_unit[j.unit] for j in embodiment.joints])

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 TICKS_BEHIND = 2  # samples kept behind now, so that a window starts in the past
-TICKS_REMEMBERED = 256  # behind the lead, to compare late measured poses with their commands
+# Behind the lead, to compare late poses with their commands, and to know how far the robot has come
+# since the observation of a slow plan.
+REMEMBERED_NS = 10_000_000_000
 STANDING = 1e-6  # [rad/s or m/s]; slower than this is rounding
 
 
@@ -50,9 +52,10 @@ class CommittedHorizon:
         """Start empty."""
         self.period_ns = period_ns
         self.lead_ticks = -(-lead_ns // period_ns)
-        self._size = self.lead_ticks + TICKS_REMEMBERED
+        self._size = self.lead_ticks + max(REMEMBERED_NS // period_ns, 256)
         self._positions: np.ndarray = np.zeros((self._size, width))
         self._velocities: np.ndarray = np.zeros((self._size, width))
+        self._path_ns: np.ndarray = np.zeros(self._size, dtype=np.int64)
         self._first = self._next = 0
 
     def restart(self, now_ns: int) -> None:
@@ -73,10 +76,18 @@ class CommittedHorizon:
         window = self.window(now_ns)
         return window is None or bool((np.abs(window.velocities) < STANDING).all())
 
-    def commit(self, position: np.ndarray, velocity: np.ndarray) -> None:
-        """Append one sample, (A,) [rad or m] and (A,) [per s]."""
+    def commit(self, position: np.ndarray, velocity: np.ndarray, passed_ns: int) -> None:
+        """Append one sample, (A,) [rad or m] and (A,) [per s].
+
+        Args:
+            position: Of all axes.
+            velocity: Of all axes.
+            passed_ns: Trajectory time that passed since the sample before [ns].
+        """
         slot = self._next % self._size
         self._positions[slot], self._velocities[slot] = position, velocity
+        before_ns = self._path_ns[slot - 1] if self._next > self._first else 0
+        self._path_ns[slot] = before_ns + passed_ns
         self._next += 1
         self._first = max(self._first, self._next - self._size)
 
@@ -86,6 +97,20 @@ class CommittedHorizon:
         if not self._first <= tick < self._next:
             return None
         return np.asarray(self._positions[tick % self._size])
+
+    def path_since(self, instant_ns: int) -> int:
+        """Return the trajectory time from an instant [ns] to the newest sample [ns].
+
+        That is how much of a plan of that instant has been executed by then. Before its first
+        sample the robot stood.
+        """
+        if self._next == self._first:
+            return 0
+        newest_ns = self._path_ns[(self._next - 1) % self._size]
+        tick = min(instant_ns // self.period_ns, self._next - 1)
+        if tick < self._first:
+            return int(newest_ns - self._path_ns[self._first % self._size])
+        return int(newest_ns - self._path_ns[tick % self._size])
 
     def left_at(self, served_ns: int, streamed: np.ndarray) -> np.ndarray:
         """Return where controllers hold when no more samples come, (A,) [rad or m].

@@ -1,28 +1,42 @@
-"""Limits of joints and base: the last word on every sample, whatever the reference asks for."""
+"""Limits of joints and base, and what can be braked within them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pi0_ros.embodiment.axes import Joint
+from pi0_ros.embodiment.axes import BaseAxis, Joint
 from pi0_ros.embodiment.spec import Embodiment
 
 FAR = 1e9  # [rad or m]; no base gets there, and its way has no limit
-ROUNDING = 1e-9  # a limit met exactly is not a limit touched [unit]
 HEADROOM = 0.98  # of the velocity limit, used by the path; the rest is for rounding
-BRAKING_SHARE = 0.9  # of the acceleration, for braking; the rest is for a target that brakes too
+CLOCK_SHARE = 0.8  # of acceleration and jerk, for changes of the clock; the rest is the path's own
+# A base that must stop does so in this share of what its driver's timeout leaves: 3/4 of it at the
+# greatest deceleration, 1/4 to get there.
+STOPPING_SHARE = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class JointLimits:
-    """Limits of A axes: position [rad or m], velocity [per s], acceleration [per s²]."""
+    """Limits of A axes.
+
+    Attributes:
+        lower: Least position, (A,) [rad or m].
+        upper: Greatest position, (A,) [rad or m].
+        velocity: Greatest speed, (A,) [per s].
+        acceleration: Greatest acceleration, (A,) [per s²].
+        jerk: Greatest jerk, (A,) [per s³].
+        paced: Axes for which the trajectory clock slows, (A,) bool: all but grippers, which trail
+            where they are told to open or close at once.
+    """
 
     lower: np.ndarray
     upper: np.ndarray
     velocity: np.ndarray
     acceleration: np.ndarray
+    jerk: np.ndarray
+    paced: np.ndarray
 
     @staticmethod
     def of(embodiment: Embodiment) -> JointLimits:
@@ -35,54 +49,43 @@ class JointLimits:
             upper,
             np.array([axis.velocity for axis in axes]),
             np.array([axis.acceleration for axis in axes]),
+            np.array([axis.greatest_jerk for axis in axes]),
+            np.array([not isinstance(axis, Joint) or axis.gripper is None for axis in axes]),
+        )
+
+    def stopping(self, embodiment: Embodiment) -> JointLimits:
+        """Return the same with a base that stops from any speed within its driver's timeout.
+
+        What is committed to the controllers until the stop takes effect counts, too. A driver that
+        hears nothing for so long stops harder.
+        """
+        base = embodiment.base
+        if base is None:
+            return self
+        drives = np.array([isinstance(axis, BaseAxis) for axis in embodiment.axes])
+        left_s = max(base.timeout_ms - embodiment.command.lead_ms, 1.0) / 1e3 * STOPPING_SHARE
+        deceleration = np.where(drives, self.velocity / (0.75 * left_s), 0.0)
+        return replace(
+            self,
+            acceleration=np.maximum(self.acceleration, deceleration),
+            jerk=np.maximum(self.jerk, deceleration / (0.25 * left_s)),
         )
 
     def fastest_rate(self, speed: np.ndarray) -> float:
         """Greatest clock rate up to 1 at which a path of speed (A,) [per s] keeps the velocity."""
-        return 1 / max(1.0, float((np.abs(speed) / (HEADROOM * self.velocity)).max()))
+        return 1 / max(1.0, float((np.abs(speed) * self.paced / self.velocity).max()) / HEADROOM)
 
-    def least_ramp_ns(self, speed: np.ndarray) -> int:
-        """Least time from full speed to standing on a path of speed (A,) [per s] in [ns]."""
-        return round(1e9 * float((np.abs(speed) / (BRAKING_SHARE * self.acceleration)).max()))
-
-    def follow(
-        self,
-        position: np.ndarray,
-        velocity: np.ndarray,
-        target: np.ndarray,
-        target_velocity: np.ndarray,
-        dt: float,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Move one period towards a target without exceeding any limit.
-
-        A target within reach is met exactly; one out of reach is approached as fast as the limits
-        allow and without overshoot. No velocity is taken that could not be braked before a
-        position limit. A joint that stands beyond a limit may stay or move inwards, no farther.
-
-        Args:
-            position: Last position, (A,) [rad or m].
-            velocity: Last velocity, (A,) [per s].
-            target: Wanted position after the period, (A,).
-            target_velocity: Wanted velocity there, (A,).
-            dt: Period [s].
+    def gentlest_clock(self, speed: np.ndarray) -> tuple[float, float]:
+        """Say how fast the clock's rate may change on a path of speed (A,) [per s].
 
         Returns:
-            Position (A,), velocity (A,), and which joints a limit held back (A,) bool.
+            Greatest slope [1/s] and greatest curvature [1/s²] of the rate.
         """
-        lower = np.minimum(self.lower, position)
-        upper = np.maximum(self.upper, position)
-        wanted = (np.minimum(np.maximum(target, lower), upper) - position) / dt
-        lag = wanted - target_velocity  # velocity needed beyond the target's own
-        rooms = np.stack((np.abs(lag) * dt, upper - position, position - lower))
-        closing, top, bottom = brakable(rooms, BRAKING_SHARE * self.acceleration, dt)
-        wanted = target_velocity + np.minimum(np.maximum(lag, -closing), closing)
-        wanted = np.minimum(np.maximum(wanted, -bottom), top)
-        step = self.acceleration * dt
-        fastest = np.minimum(velocity + step, self.velocity)
-        slowest = np.maximum(velocity - step, -self.velocity)
-        moved = np.minimum(np.maximum(wanted, slowest), fastest)
-        reached = np.minimum(np.maximum(position + moved * dt, lower), upper)
-        return reached, (reached - position) / dt, np.abs(reached - target) > ROUNDING
+        moved = np.abs(speed) * self.paced + 1e-9
+        return (
+            CLOCK_SHARE * float((self.acceleration / moved).min()),
+            CLOCK_SHARE * float((self.jerk / moved).min()),
+        )
 
 
 def brakable(room: np.ndarray | float, acceleration: np.ndarray | float, dt: float) -> np.ndarray:
@@ -104,3 +107,39 @@ def brakable(room: np.ndarray | float, acceleration: np.ndarray | float, dt: flo
     speed = room / dt
     n = np.floor((np.sqrt(1 + 8 * speed / step) - 1) / 2)
     return np.asarray((speed + step * n * (n + 1) / 2) / (n + 1))
+
+
+def stopping_distance(speed: np.ndarray, acceleration: np.ndarray, jerk: np.ndarray) -> np.ndarray:
+    """Distance from a speed without acceleration to standing, with acceleration and jerk limited.
+
+    Args:
+        speed: Not negative, (..., A) [per s].
+        acceleration: Greatest deceleration, (A,) [per s²].
+        jerk: Greatest jerk, (A,) [per s³].
+
+    Returns:
+        Distances, (..., A) [rad or m].
+
+    Source: Biagiotti and Melchiorri 2008, Trajectory Planning for Automatic Machines and Robots,
+    section 3.4 (double S).
+    """
+    long = speed / acceleration + acceleration / jerk  # its middle part at full deceleration
+    short = 2 * np.sqrt(speed / jerk)
+    return np.asarray(speed / 2 * np.where(speed * jerk > acceleration**2, long, short))
+
+
+def stoppable(room: np.ndarray, acceleration: np.ndarray, jerk: np.ndarray) -> np.ndarray:
+    """Greatest speed from which standing is reached within a room; see `stopping_distance`.
+
+    Args:
+        room: Distance left, not negative, (..., A) [rad or m].
+        acceleration: Greatest deceleration, (A,) [per s²].
+        jerk: Greatest jerk, (A,) [per s³].
+
+    Returns:
+        Speeds, (..., A) [per s].
+    """
+    half = acceleration**2 / (2 * jerk)
+    long = np.sqrt(half**2 + 2 * acceleration * room) - half
+    short = np.cbrt(room**2 * jerk)
+    return np.asarray(np.where(short * jerk > acceleration**2, long, short))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 
 from pi0_ros.execution.reasons import Code, Reason
+
+REMEMBERED = 1024  # poses: a second and more, as old as a plan's observation can be
 
 
 class MeasuredPose:
@@ -28,6 +31,7 @@ class MeasuredPose:
         self.stamp_ns = 0
         self.position: np.ndarray | None = None
         self._missing = "no joint_states yet"
+        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=REMEMBERED)
 
     def take(self, stamp_ns: int, position: np.ndarray) -> None:
         """Remember the pose (J,) [rad or m] of an instant [ns]; only finite numbers count."""
@@ -37,10 +41,19 @@ class MeasuredPose:
             self.lack(f"{self._joint_names[i]} is {position[i]}")
             return
         self.stamp_ns, self.position = stamp_ns, np.array(position, dtype=np.float64)
+        self._past.append((stamp_ns, self.position))
 
     def lack(self, detail: str) -> None:
         """Forget the pose and remember why there is none."""
         self.position, self._missing = None, detail
+
+    def at(self, instant_ns: int) -> np.ndarray | None:
+        """Return the pose closest to an instant [ns] within the age limit, (J,), None without."""
+        newest = reversed(self._past)
+        closest = min(newest, key=lambda known: abs(known[0] - instant_ns), default=None)
+        if closest is None or abs(closest[0] - instant_ns) > self._age_limit_ns:
+            return None
+        return closest[1]
 
     def near(self, held: np.ndarray) -> np.ndarray:
         """Return where a robot stands that was told to hold (J,): there, unless it is astray."""

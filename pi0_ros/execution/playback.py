@@ -6,9 +6,16 @@ import numpy as np
 
 from pi0_ros.execution.chunk import ActionChunk
 from pi0_ros.execution.clock import TrajectoryClock
+from pi0_ros.execution.follower import Motion
 from pi0_ros.execution.limits import JointLimits
+from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.settings import ExecutorSettings
+
+# How far an axis may trail the path, as what it covers in this time at its velocity limit. The
+# clock slows from half of it on, and waits at all of it: a path that no limit allows is left by so
+# much and no more.
+TRAIL_S = 0.01
 
 
 class Playback:
@@ -17,20 +24,33 @@ class Playback:
     Args:
         limits: Of the axes; the clock slows where the path is too fast for one of them.
         settings: Times of ramps and fades.
+
+    Attributes:
+        elapsed_ns: Trajectory time since the chunk's start.
+        scale: Greatest clock rate at which the gate lets the chunk play.
+        pace: What keeps the clock from full speed; None where nothing does.
+        seam: Largest difference that was faded at the last join [rad or m].
     """
 
     def __init__(self, limits: JointLimits, settings: ExecutorSettings) -> None:
         """Start without a chunk, standing."""
         self._limits = limits
+        self._trail = np.where(limits.paced, TRAIL_S * limits.velocity, np.inf)
+        share = settings.fade_share
         self._join_limits = JoinLimits(
             settings.fade_ns,
-            settings.fade_share * limits.velocity,
-            settings.fade_share * limits.acceleration,
+            share * limits.velocity,
+            share * limits.acceleration,
+            share * limits.jerk,
+            ~limits.paced,
         )
         self._clock = TrajectoryClock(settings.ramp_ns)
         self._reference: Reference | None = None
-        self._speed: np.ndarray | None = None  # of the path where it is read, by trajectory time
-        self.elapsed_ns = 0  # trajectory time since the chunk's start
+        self._path: Motion | None = None  # where the path is read, by trajectory time
+        self.elapsed_ns = 0
+        self.scale = 1.0
+        self.pace: Reason | None = None
+        self.seam = 0.0
 
     @property
     def rate(self) -> float:
@@ -47,49 +67,101 @@ class Playback:
         """Whether the path's end is reached."""
         return self._reference is not None and self.elapsed_ns >= self._reference.duration_ns
 
-    def join(self, chunk: ActionChunk, position: np.ndarray, instant_ns: int) -> None:
+    @property
+    def joins_until_ns(self) -> int:
+        """Trajectory time until the difference to what was played before is gone [ns]."""
+        if self._reference is None:
+            return 0
+        end_ns = self._reference.joined_ns + self._reference.fade.duration_ns
+        return max(end_ns - self.elapsed_ns, 0)
+
+    def join(
+        self, chunk: ActionChunk, position: np.ndarray, elapsed_ns: int, scale: float = 1.0
+    ) -> None:
         """Go on with a chunk, without a jump.
 
         Args:
             chunk: The plan.
             position: Where the axes are at the join, (A,) [rad or m].
-            instant_ns: When that is [ns, node clock]; before its start, a chunk begins there.
+            elapsed_ns: How much of the chunk is over at the join [ns].
+            scale: Greatest clock rate at which it may be played.
         """
-        elapsed_ns = max(instant_ns - chunk.start_ns, 0)
-        speed = self._speed if self._clock.rate > 0.0 else None
-        self._reference = join(chunk, elapsed_ns, position, speed, self._join_limits)
-        self.elapsed_ns = elapsed_ns
-        _, self._speed = self._reference.at(elapsed_ns)
+        before = self._path if self._clock.rate > 0.0 else None
+        self._reference = join(chunk, elapsed_ns, position, before, self._join_limits)
+        self.elapsed_ns, self.scale = elapsed_ns, scale
+        self._path = self._reference.at(elapsed_ns)
+        self.seam = float(np.abs(self._reference.fade.difference.position).max())
 
     def end(self) -> None:
         """Forget the chunk and stand at once, as where nothing is commanded."""
-        self._reference = self._speed = None
+        self._reference = self._path = self.pace = None
         self._clock.stand()
 
-    def step(
-        self, position: np.ndarray, share: float, period_ns: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def step(self, now: Motion, share: float, period_ns: int) -> tuple[Motion, int]:
         """Read the path one period later.
 
         An axis that is driven by velocity makes up for nothing: its way goes on from wherever it
-        is, because what a base has missed is not where the robot has gone meanwhile.
+        is, because what a base has missed is not where the robot has gone meanwhile. Where the
+        clock is to stand, it is to stand at once: its driver's timeout does not wait for the arm.
 
         Args:
-            position: Last position, (A,) [rad or m].
+            now: Where the axes are, and how they move.
             share: Wanted clock rate, in [0, 1].
             period_ns: Time that passes [ns].
 
         Returns:
-            Wanted position (A,) [rad or m] and velocity (A,) [per s] after the period; without a
-            chunk, the last position at rest.
+            What is wanted after the period, and the trajectory time that passes [ns]. Without a
+            chunk: to rest where the axes are, at none.
         """
-        if self._reference is None or self._speed is None:
-            return position, np.zeros_like(position)
-        rate = min(share, self._limits.fastest_rate(self._speed))
-        remaining_ns = self._reference.duration_ns - self.elapsed_ns
-        ramp_ns = self._limits.least_ramp_ns(self._speed)
-        self.elapsed_ns += self._clock.step(period_ns, rate, remaining_ns, ramp_ns)
-        value, self._speed = self._reference.at(self.elapsed_ns)
-        velocity = self._speed * self._clock.rate
-        driven = position + velocity * (period_ns / 1e9)
-        return np.where(self._reference.by_velocity, driven, value), velocity
+        reference, path = self._reference, self._path
+        if reference is None or path is None:
+            return Motion.resting(now.position), 0
+        trailing = 1.0 if self.elapsed_ns == reference.joined_ns else self._trailing(now, path)
+        rate = self._wanted_rate(share, path, trailing)
+        gentlest = self._limits.gentlest_clock(path.velocity)
+        remaining_ns = reference.duration_ns - self.elapsed_ns
+        passed_ns = self._clock.step(period_ns, rate, remaining_ns, gentlest)
+        if trailing < 1.0:
+            passed_ns = round(passed_ns * trailing)
+        self.elapsed_ns += passed_ns
+        self._path = path = reference.at(self.elapsed_ns)
+        return self._timed(
+            reference, path, now, trailing, stops=share == 0.0, period_ns=period_ns
+        ), passed_ns
+
+    def _trailing(self, now: Motion, path: Motion) -> float:
+        """Say at which share of its rate the clock goes on so that no axis trails too far."""
+        assert self._reference is not None
+        trail = np.where(self._reference.by_velocity, 0.0, np.abs(path.position - now.position))
+        return min(max(2.0 - 2.0 * float((trail / self._trail).max()), 0.0), 1.0)
+
+    def _wanted_rate(self, share: float, path: Motion, trailing: float) -> float:
+        """Return the clock rate to go for, in [0, 1], and remember what keeps it from 1."""
+        fastest = self._limits.fastest_rate(path.velocity)
+        rates = {
+            Code.SPEED_SCALING: share,
+            Code.CHUNK_SCALED: self.scale,
+            Code.VELOCITY_LIMIT: fastest,
+            Code.PATH_TRAILED: trailing,
+        }
+        code = min(rates, key=lambda code: rates[code])
+        self.pace = Reason(code, f"{rates[code]:.2f} of full speed") if rates[code] < 1.0 else None
+        return min(share, self.scale, fastest)
+
+    def _timed(
+        self, reference: Reference, path: Motion, now: Motion, trailing: float, *,
+        stops: bool, period_ns: int,
+    ) -> Motion:  # fmt: skip
+        """Turn the path by trajectory time into a motion by time."""
+        rate, dt = self._clock.rate * trailing, period_ns / 1e9
+        velocity = path.velocity * rate
+        acceleration = path.acceleration * (rate * rate) + path.velocity * self._clock.slope
+        if not reference.by_velocity.any():
+            return Motion(path.position, velocity, acceleration)
+        if stops:
+            velocity = np.where(reference.by_velocity, 0.0, velocity)
+            acceleration = np.where(reference.by_velocity, 0.0, acceleration)
+        driven = now.position + velocity * dt
+        return Motion(
+            np.where(reference.by_velocity, driven, path.position), velocity, acceleration
+        )

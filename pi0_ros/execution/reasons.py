@@ -19,6 +19,7 @@ class Code(str, Enum):
     STALLED = "stalled"
     CLOCK_JUMP = "clock_jump"
     NO_CHUNK = "no_chunk"
+    PLAN_WITHDRAWN = "plan_withdrawn"
     CHUNK_EXHAUSTED = "chunk_exhausted"
     CHUNK_MALFORMED = "chunk_malformed"
     CHUNK_NAMES = "chunk_names"
@@ -29,6 +30,18 @@ class Code(str, Enum):
     CHUNK_EXPIRED = "chunk_expired"
     CHUNK_FROM_FUTURE = "chunk_from_future"
     CHUNK_SUPERSEDED = "chunk_superseded"
+    CHUNK_STALE = "chunk_stale"
+    CHUNK_LIMITS = "chunk_limits"
+    CHUNK_VELOCITY = "chunk_velocity"
+    CHUNK_ACCELERATION = "chunk_acceleration"
+    CHUNK_JUMP = "chunk_jump"
+    # What shapes the motion of a chunk that is played.
+    SPEED_SCALING = "speed_scaling"
+    CHUNK_SCALED = "chunk_scaled"
+    VELOCITY_LIMIT = "velocity_limit"
+    PATH_TRAILED = "path_trailed"
+    JOINING = "joining"
+    LIMITS_TOUCHED = "limits_touched"
 
 
 @dataclass(frozen=True)

@@ -7,66 +7,75 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from pi0_ros.execution.chunk import ActionChunk
+from pi0_ros.execution.follower import Motion
 
-# Greatest slope and curvature on [0, 1] of the two parts of a fade: of an offset,
-# 1 - 10 s³ + 15 s⁴ - 6 s⁵, and of a slope, s - 6 s³ + 8 s⁴ - 3 s⁵.
+# Greatest derivatives on [0, 1] of the three parts of a fade: of an offset,
+# 1 - 10 s³ + 15 s⁴ - 6 s⁵, of a slope, s - 6 s³ + 8 s⁴ - 3 s⁵, and of a curvature,
+# (s² - 3 s³ + 3 s⁴ - s⁵) / 2.
 OFFSET_PEAK_SLOPE = 1.875
 OFFSET_PEAK_CURVATURE = 10 / math.sqrt(3)
+OFFSET_PEAK_JERK = 60.0
 SLOPE_PEAK_CURVATURE = 3.95
+SLOPE_PEAK_JERK = 36.0
+CURVATURE_PEAK_JERK = 9.0
 
 
 class ChunkCurve:
-    """Shape-preserving cubic through a chunk's actions, positions or velocities.
+    """Piecewise cubic through a chunk's actions, positions or velocities.
 
-    The ends are held; but a velocity is zero from the last action on: a base drives no farther
-    than it was told.
+    Positions of arms have a continuous curvature. Those of grippers, and velocities, do not
+    overshoot between two actions: no gripper opens beyond its target. The ends are held; but a
+    velocity is zero from the last action on: a base drives no farther than it was told.
+
+    Args:
+        chunk: At least two actions.
+        shaped: Columns that do not overshoot, (A,) bool.
 
     Source:
-        Fritsch and Carlson 1980, monotone piecewise cubic interpolation: no overshoot between
-        actions, so that no gripper opens beyond its target.
+        Fritsch and Carlson 1980, monotone piecewise cubic interpolation, for the latter.
     """
 
-    def __init__(self, chunk: ActionChunk) -> None:
+    def __init__(self, chunk: ActionChunk, shaped: np.ndarray) -> None:
         """Fit the curve once; reading it costs one small polynomial."""
         times = np.arange(chunk.horizon) * (chunk.period_ns / 1e9)
         # (4, H - 1, A): coefficients of each piece, highest power first, in seconds.
-        self._coefficients = PchipInterpolator(times, chunk.actions, axis=0).c
+        c = CubicSpline(times, chunk.actions, axis=0, bc_type="natural").c
+        if shaped.any():
+            c[:, :, shaped] = PchipInterpolator(times, chunk.actions[:, shaped], axis=0).c
+        self._values = np.ascontiguousarray(c.transpose(1, 0, 2))  # (H - 1, 4, A)
+        self._slopes = self._values[:, :3] * np.array([[3.0], [2.0], [1.0]])
+        self._curvatures = self._slopes[:, :2] * np.array([[2.0], [1.0]])
         self._period_ns = chunk.period_ns
         self._end = np.where(chunk.by_velocity, 0.0, chunk.actions[-1])
         self.duration_ns = (chunk.horizon - 1) * chunk.period_ns
 
-    def at(self, elapsed_ns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read the curve.
-
-        Args:
-            elapsed_ns: Time since the chunk's start [ns].
-
-        Returns:
-            Value (A,) [rad, m, or per s] and its derivative by the chunk's time (A,) [per s].
-        """
+    def at(self, elapsed_ns: int) -> Motion:
+        """Read value (A,), slope and curvature by the chunk's time at a time since its start."""
         if elapsed_ns >= self.duration_ns:
-            return self._end, np.zeros_like(self._end)
+            return Motion.resting(self._end)
         piece, within_ns = divmod(max(elapsed_ns, 0), self._period_ns)
         x = within_ns / 1e9
-        c3, c2, c1, c0 = self._coefficients[:, piece]
-        return ((c3 * x + c2) * x + c1) * x + c0, (3 * c3 * x + 2 * c2) * x + c1
+        powers = np.array([x * x * x, x * x, x, 1.0])
+        return Motion(
+            powers @ self._values[piece],
+            powers[1:] @ self._slopes[piece],
+            powers[2:] @ self._curvatures[piece],
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class OffsetFade:
-    """An offset and its rate that vanish smoothly: quintic, with curvature zero at both ends.
+    """A difference that vanishes smoothly: quintic, with curvature zero at its end.
 
     Attributes:
-        offset: Difference at the join, (A,) [rad, m, or per s].
-        slope: Its derivative by the chunk's time at the join, (A,) [per s].
+        difference: Offset, slope and curvature by the chunk's time at the join, (A,) each.
         durations_ns: Chunk's time until it is gone, (A,) [ns].
     """
 
-    offset: np.ndarray
-    slope: np.ndarray
+    difference: Motion
     durations_ns: np.ndarray
 
     @cached_property
@@ -74,20 +83,39 @@ class OffsetFade:
         """Chunk's time until all of it is gone [ns]."""
         return int(self.durations_ns.max())
 
-    def at(self, elapsed_ns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is left of the offset (A,) and its derivative (A,) [per s]."""
-        if elapsed_ns >= self.duration_ns:
-            return np.zeros_like(self.offset), np.zeros_like(self.offset)
-        duration = self.durations_ns / 1e9
-        s = np.minimum(elapsed_ns / self.durations_ns, 1.0)
-        value = 1 + s**3 * (-10 + s * (15 - 6 * s))
-        moved = s + s**3 * (-6 + s * (8 - 3 * s))
-        value_slope = s**2 * (-30 + s * (60 - 30 * s))
-        moved_slope = 1 + s**2 * (-18 + s * (32 - 15 * s))
-        return (
-            self.offset * value + self.slope * (duration * moved),
-            self.offset * (value_slope / duration) + self.slope * moved_slope,
+    @cached_property
+    def _durations(self) -> np.ndarray:
+        return np.asarray(self.durations_ns / 1e9)
+
+    @cached_property
+    def _coefficients(self) -> np.ndarray:
+        """Coefficients of s⁵ to 1, of the fade and of its two derivatives, (3, 6, A)."""
+        t = self._durations
+        parts = np.stack(
+            [
+                self.difference.position,
+                self.difference.velocity * t,
+                self.difference.acceleration * t * t / 2,
+            ]
         )
+        basis = np.array([[-6, 15, -10, 0, 0, 1], [-3, 8, -6, 0, 1, 0], [-1, 3, -3, 1, 0, 0]])
+        value = basis.T.astype(float) @ parts
+        slope = np.vstack([0 * t, value[:5] * np.array([[5.0], [4.0], [3.0], [2.0], [1.0]])]) / t
+        curvature = (
+            np.vstack([0 * t, slope[:5] * np.array([[5.0], [4.0], [3.0], [2.0], [1.0]])]) / t
+        )
+        return np.stack([value, slope, curvature])
+
+    def at(self, elapsed_ns: int) -> Motion | None:
+        """Return what is left of offset, slope and curvature (A,), None where all is gone."""
+        if elapsed_ns >= self.duration_ns:
+            return None
+        s = np.minimum(elapsed_ns / self.durations_ns, 1.0)
+        c = self._coefficients
+        value = c[:, 0]
+        for power in range(1, 6):
+            value = value * s + c[:, power]
+        return Motion(*value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,45 +141,50 @@ class Reference:
         """Chunk's time at which the last action is reached and the fade is over [ns]."""
         return max(self.curve.duration_ns, self.joined_ns + self.fade.duration_ns)
 
-    def at(self, elapsed_ns: int) -> tuple[np.ndarray, np.ndarray]:
+    def at(self, elapsed_ns: int) -> Motion:
         """Read the path.
 
         Args:
             elapsed_ns: Time since the chunk's start [ns].
 
         Returns:
-            Value (A,), a position [rad or m] or a velocity [per s], and the speed along the path
-            by the chunk's time (A,) [per s]: the derivative of a position, a velocity itself.
+            Position, speed and acceleration along the path by the chunk's time, (A,) each. Of a
+            column of velocities the position is not known: it is zero.
         """
-        value, slope = self.curve.at(elapsed_ns)
-        offset, offset_slope = self.fade.at(elapsed_ns - self.joined_ns)
-        value = value + offset
-        return value, np.where(self.by_velocity, value, slope + offset_slope)
+        path, left = self.curve.at(elapsed_ns), self.fade.at(elapsed_ns - self.joined_ns)
+        if left is not None:
+            path = Motion(
+                path.position + left.position,
+                path.velocity + left.velocity,
+                path.acceleration + left.acceleration,
+            )
+        return _as_positions(path, self.by_velocity)
 
 
 @dataclass(frozen=True, eq=False)
 class JoinLimits:
-    """How quickly an offset may fade.
+    """How quickly a difference may fade.
 
     Attributes:
         shortest_ns: Least duration of a fade [ns].
         velocity: Greatest speed that the fade of a position may add, (A,) [rad/s or m/s].
         acceleration: Greatest acceleration that a fade may add, (A,) [rad/s² or m/s²].
+        jerk: Greatest jerk that a fade may add, (A,) [rad/s³ or m/s³].
+        shaped: Columns that do not overshoot, (A,) bool.
     """
 
     shortest_ns: int
     velocity: np.ndarray
     acceleration: np.ndarray
+    jerk: np.ndarray
+    shaped: np.ndarray
 
 
 def join(
-    chunk: ActionChunk,
-    elapsed_ns: int,
-    position: np.ndarray,
-    speed: np.ndarray | None,
+    chunk: ActionChunk, elapsed_ns: int, position: np.ndarray, before: Motion | None,
     limits: JoinLimits,
-) -> Reference:
-    """Join a chunk to what was commanded before, position and velocity continuous.
+) -> Reference:  # fmt: skip
+    """Join a chunk to what was commanded before: position, velocity and acceleration continuous.
 
     A far-off chunk is joined by a longer fade: the ramp to the first action is the same thing.
 
@@ -159,33 +192,59 @@ def join(
         chunk: The new chunk.
         elapsed_ns: The chunk's time at the join [ns].
         position: Position at the join, (A,) [rad or m]; of no matter where velocities are given.
-        speed: Speed along the path before, by trajectory time, (A,) [per s]; None where the clock
-            stands, so that any speed is continuous.
+        before: Speed and acceleration along the path before, by trajectory time, (A,) each; None
+            where the clock stands, so that any is continuous.
         limits: How quickly the difference may fade.
     """
-    curve, by_velocity = ChunkCurve(chunk), chunk.by_velocity
-    value, slope = curve.at(elapsed_ns)
-    if speed is None:
-        speed = np.where(by_velocity, value, slope)
-    offset = np.where(by_velocity, speed, position) - value
-    turn = np.where(by_velocity, 0.0, speed - slope)  # a base's acceleration may jump
-    durations_ns = _fade_durations_ns(offset, turn, by_velocity, limits)
-    return Reference(chunk, by_velocity, curve, elapsed_ns, OffsetFade(offset, turn, durations_ns))
+    by_velocity = chunk.by_velocity
+    curve = ChunkCurve(chunk, by_velocity | limits.shaped)
+    path = curve.at(elapsed_ns)
+    speed, turn = (path.velocity, path.acceleration) if before is None else (
+        before.velocity, before.acceleration
+    )  # fmt: skip
+    if before is None:
+        speed = np.where(by_velocity, path.position, speed)
+        turn = np.where(by_velocity, path.velocity, turn)
+    difference = Motion(
+        np.where(by_velocity, speed, position) - path.position,
+        np.where(by_velocity, turn, speed) - path.velocity,
+        np.where(by_velocity, 0.0, turn - path.acceleration),
+    )
+    durations_ns = _fade_durations_ns(difference, by_velocity, limits)
+    return Reference(chunk, by_velocity, curve, elapsed_ns, OffsetFade(difference, durations_ns))
+
+
+def _as_positions(path: Motion, by_velocity: np.ndarray) -> Motion:
+    """Read the value of a column of velocities as a speed, and its slope as an acceleration."""
+    if not by_velocity.any():
+        return path
+    return Motion(
+        np.where(by_velocity, 0.0, path.position),
+        np.where(by_velocity, path.position, path.velocity),
+        np.where(by_velocity, path.velocity, path.acceleration),
+    )
 
 
 def _fade_durations_ns(
-    offset: np.ndarray, turn: np.ndarray, by_velocity: np.ndarray, limits: JoinLimits
+    difference: Motion, by_velocity: np.ndarray, limits: JoinLimits
 ) -> np.ndarray:
-    """Return how long each offset fades, (A,) [ns]: positions together, and velocities together.
+    """Return how long each difference fades, (A,) [ns]: positions together, velocities together.
 
     Apart, because a base that is told to stop must not roll on while an arm comes from afar.
     """
-    steepest = np.where(by_velocity, limits.acceleration, limits.velocity)
+    offset, slope = np.abs(difference.position), np.abs(difference.velocity)
+    # What bounds the first, second and third derivative of a fade; of a velocity's, the first is
+    # an acceleration.
+    first = np.where(by_velocity, limits.acceleration, limits.velocity)
+    second = np.where(by_velocity, limits.jerk, limits.acceleration)
     needed = np.maximum.reduce(
         [
-            OFFSET_PEAK_SLOPE * np.abs(offset) / steepest,
-            np.sqrt(OFFSET_PEAK_CURVATURE * np.abs(offset * ~by_velocity) / limits.acceleration),
-            SLOPE_PEAK_CURVATURE * np.abs(turn) / limits.acceleration,
+            OFFSET_PEAK_SLOPE * offset / first,
+            np.sqrt(OFFSET_PEAK_CURVATURE * offset / second),
+            SLOPE_PEAK_CURVATURE * slope / second,
+            np.cbrt(OFFSET_PEAK_JERK * offset * ~by_velocity / limits.jerk),
+            np.sqrt(SLOPE_PEAK_JERK * slope * ~by_velocity / limits.jerk),
+            CURVATURE_PEAK_JERK * np.abs(difference.acceleration) / limits.jerk,
         ]
     )
     durations_ns = np.full(len(offset), limits.shortest_ns)

@@ -6,44 +6,66 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from pi0_ros.execution.follower import Motion
+from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.reasons import Reason
 
 
 class Tally:
-    """Counters since activation."""
+    """Counters since activation.
 
-    def __init__(self) -> None:
+    Args:
+        limits: What motions are compared with.
+    """
+
+    def __init__(self, limits: JointLimits) -> None:
         """Start at zero."""
+        self._limits = limits
+        width = len(limits.velocity)
+        self._fastest: np.ndarray = np.zeros((3, width))  # velocity, acceleration, jerk
+        self._before: np.ndarray = np.zeros(width)
+        self._touched: np.ndarray = np.zeros(width, dtype=bool)
         self.ticks = 0
         self.late_ticks = 0
         self.chunks_accepted = 0
         self.chunks_rejected = 0
+        self.chunks_scaled = 0
         self.last_rejection: Reason | None = None
-        self.largest_velocity_ratio = 0.0
-        self._touched: set[str] = set()
 
-    def ticked(self, velocity_ratios: np.ndarray, *, late: bool) -> None:
-        """Count one sample; ratios of velocity to limit, (A,)."""
+    def begun(self) -> None:
+        """Hear that a run begins standing."""
+        self._before = np.zeros_like(self._before)
+
+    def ticked(self, motion: Motion, touched: np.ndarray, dt: float, *, late: bool) -> None:
+        """Count one sample, and which axes a limit held back (A,) bool."""
         self.ticks += 1
         self.late_ticks += late
-        worst = float(np.abs(velocity_ratios).max())
-        self.largest_velocity_ratio = max(self.largest_velocity_ratio, worst)
+        jerk = (motion.acceleration - self._before) / dt
+        self._before = motion.acceleration
+        sizes = np.abs(np.stack((motion.velocity, motion.acceleration, jerk)))
+        np.maximum(self._fastest, sizes, out=self._fastest)
+        self._touched |= touched
 
-    def accepted(self) -> None:
+    def accepted(self, scale: float) -> None:
         """Count a chunk that is played."""
         self.chunks_accepted += 1
+        self.chunks_scaled += scale < 1.0
 
     def rejected(self, problem: Reason) -> None:
         """Count a chunk that is not played, and remember why."""
         self.chunks_rejected += 1
         self.last_rejection = problem
 
-    def touched(self, names: Iterable[str]) -> None:
-        """Remember axes that a limit held back."""
-        self._touched.update(names)
+    @property
+    def largest_ratios(self) -> tuple[float, float, float]:
+        """Largest velocity, acceleration and jerk of any axis, as shares of the limits."""
+        limits = self._limits
+        bounds = np.stack((limits.velocity, limits.acceleration, limits.jerk))
+        velocity, acceleration, jerk = (self._fastest / bounds).max(axis=1)
+        return float(velocity), float(acceleration), float(jerk)
 
-    def take_touched(self) -> tuple[str, ...]:
-        """Return the axes held back since the last call, and forget them."""
-        names = tuple(sorted(self._touched))
-        self._touched.clear()
-        return names
+    def take_touched(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return which of the axes were held back since the last call, and forget it."""
+        touched = self._touched.tolist()
+        self._touched[:] = False
+        return tuple(name for name, was in zip(names, touched, strict=True) if was)

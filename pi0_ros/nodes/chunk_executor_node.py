@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
-
-import numpy as np
 
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.execution.executor import ChunkExecutor
@@ -14,6 +11,7 @@ from pi0_ros.nodes.command_outputs import CommandOutputs
 from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.executor_inputs import ExecutorInputs
 from pi0_ros.nodes.executor_reports import ExecutorReports
+from pi0_ros.nodes.loop_timing import LoopTiming
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
 from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
@@ -47,13 +45,13 @@ class ChunkExecutorNode(ManagedNode):
             self._core = self._inputs.core = ChunkExecutor(
                 self._embodiment, self._settings.executor
             )
-            self._core.estop(self._inputs.is_estop_pressed)
-            self._core.enable(self._settings.enable_on_activate)
+            self._core.permission.estop(self._inputs.is_estop_pressed)
+            self._core.permission.is_enabled = self._settings.enable_on_activate
         self._reports = ExecutorReports(self, self._core, self._inputs.lock)
-        self._instants_ns: list[int] = []
+        self._timing = LoopTiming(self._settings.timing_log)
         self._tick = 0
         period_s = self._embodiment.command.period_ns / 1e9
-        self._thread = WorkerThread("loop", on_deadlines(period_s, self._step), self._fail)
+        self._thread = WorkerThread("loop", on_deadlines(period_s, self._timing.around(self._step)), self._fail)
 
     def deactivate(self) -> None:
         """Stop commanding. What was committed ends where it stands: the robot holds."""
@@ -63,8 +61,7 @@ class ChunkExecutorNode(ManagedNode):
         self._thread = None
         self._outputs.rest(self._now_ns())
         self._reports.destroy()
-        if self._settings.timing_log:
-            np.save(self._settings.timing_log, np.array(self._instants_ns))
+        self._timing.save()
 
     def cleanup(self) -> None:
         """Drop the streams."""
@@ -73,8 +70,6 @@ class ChunkExecutorNode(ManagedNode):
 
     def _step(self) -> None:
         """Do one tick: commit samples, serve the controllers that are due, say what changed."""
-        if self._settings.timing_log:
-            self._instants_ns.append(time.monotonic_ns())
         now_ns = self._now_ns()
         with self._inputs.lock:
             self._core.advance(now_ns)

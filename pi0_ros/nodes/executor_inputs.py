@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pi0_msgs.msg import ActionChunk
 from rclpy.node import Node
-from std_msgs.msg import Bool, Float64
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 
 from pi0_ros.bridge.chunks import decode_chunk
@@ -17,6 +17,7 @@ from pi0_ros.execution.executor import ChunkExecutor
 from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.disposal import dispose
+from pi0_ros.nodes.speed_sliders import SpeedSliders
 from pi0_ros.nodes.state_streams import StateStreams
 
 
@@ -45,7 +46,7 @@ class ExecutorInputs:
         self._streams: list[Any] = [
             StateStreams(node, embodiment, age_limit_ns, self._on_measured, self._on_lacking),
             subscribe(ActionChunk, "action_chunk", self._on_chunk, qos.CHUNKS),
-            subscribe(Float64, "speed_scaling", self._on_speed_scaling, qos.STATUS),
+            SpeedSliders(node, embodiment, self._on_speed_scaling),
             # Twice: the one gets what was latched before, the other matches any publisher.
             subscribe(Bool, "estop", self._on_estop, qos.LATCHED),
             subscribe(Bool, "estop", self._on_estop, qos.STATUS),
@@ -78,30 +79,30 @@ class ExecutorInputs:
         with self.lock:
             self.core.report_missing(reason)
 
-    def _on_speed_scaling(self, message: Float64) -> None:
+    def _on_speed_scaling(self, share: float) -> None:
         with self.lock:
-            self.core.speed_scaling = message.data
+            self.core.permission.speed_scaling = share
 
     def _on_estop(self, message: Bool) -> None:
         with self.lock:
             self.is_estop_pressed = message.data
-            self.core.estop(message.data)
+            self.core.permission.estop(message.data)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         with self.lock:
-            self.core.enable(request.data)
+            self.core.permission.is_enabled = request.data
         response.success, response.message = True, "enabled" if request.data else "disabled"
         return response
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         with self.lock:
-            self.core.stop(Reason(Code.STOP_REQUESTED, "call ~/reset to go on"))
+            self.core.permission.stop(Reason(Code.STOP_REQUESTED, "call ~/reset to go on"))
         response.success, response.message = True, "stopping along the path"
         return response
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         with self.lock:
-            problem = self.core.reset()
+            problem = self.core.permission.reset()
         response.success = problem is None
         response.message = str(problem or "continuing from the measured pose")
         return response

@@ -75,8 +75,14 @@ class ExecutorReports:
                 "chunks accepted": tally.chunks_accepted,
                 "chunks rejected": tally.chunks_rejected,
                 "last rejection": tally.last_rejection or "",
-                "largest velocity / limit": f"{tally.largest_velocity_ratio:.3f}",
+                "chunks scaled": tally.chunks_scaled,
+                "largest velocity, acceleration, jerk / limit": _ratios(tally.largest_ratios),
+                "notes": "; ".join(map(str, core.notes())),
                 "late ticks": tally.late_ticks,
             }
         name = self._node.get_fully_qualified_name()
         self._diagnostics.publish(diagnostics(now_ns, name, problems, values, failed=False))
+
+
+def _ratios(ratios: tuple[float, ...]) -> str:
+    return ", ".join(f"{ratio:.3f}" for ratio in ratios)

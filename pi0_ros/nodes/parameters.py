@@ -10,7 +10,10 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.node import Node
 
 from pi0_ros.embodiment.errors import unknown_name
+from pi0_ros.execution.gate_settings import RULES, Check, Consequence, GateSettings, choices
 from pi0_ros.execution.settings import ExecutorSettings
+from pi0_ros.observation.freshness import Freshness
+from pi0_ros.policy.settings import REPLANS, RTC
 
 Parameters = TypeVar("Parameters")
 
@@ -91,15 +94,35 @@ class PolicyParameters(CommonParameters):
     image_transport: str = parameter(
         "raw", "which camera topics are subscribed", choices=("raw", "compressed")
     )
+    replan: str = parameter(
+        "executed",
+        "when the next plan is made: so that it is there when `execute` actions are executed; with "
+        "each observation after the last plan; or for each new prompt and at ~/replan",
+        choices=REPLANS,
+    )
     execute: int = parameter(
         0, "actions that are played before the next plan; 0: the robot's YAML", low=0, high=1000
     )
+    # Guided is the form that was shown on robots. It costs a backward pass through the expert per
+    # step: 76 ms become 97 ms as published, and a small network's plan takes twice as long.
+    rtc: str = parameter(
+        "guided",
+        "how policy pi0 continues the running chunk (real-time chunking); trained: by a checkpoint "
+        "that was trained with simulated delay",
+        choices=RTC,
+    )
     image_age_ms: float = parameter(300.0, "oldest image that is used [ms]", low=1.0, high=10_000.0)
     state_age_ms: float = parameter(
-        200.0, "oldest joint_states that are used [ms]", low=1.0, high=10_000.0
+        200.0, "age at which silent joint_states are missed [ms]", low=1.0, high=10_000.0
     )
     camera_skew_ms: float = parameter(
         50.0, "greatest time between two cameras' images [ms]", low=0.0, high=10_000.0
+    )
+    state_gap_ms: float = parameter(
+        100.0,
+        "greatest time between two joint_states that are interpolated to an image [ms]",
+        low=1.0,
+        high=10_000.0,
     )
     device: str = parameter("auto", "where a network runs: auto, cpu, cuda or cuda:N")
     dtype: str = parameter(
@@ -113,6 +136,22 @@ class PolicyParameters(CommonParameters):
         10, "yield the CPU to control loops: 0 (none) to 19 (most), as nice(1)", low=0, high=19
     )
     threads: int = parameter(1, "of torch on the CPU; the loops need cores too", low=1, high=256)
+
+    @property
+    def freshness(self) -> Freshness:
+        """What the observations' core takes of them."""
+        return Freshness(
+            image_age_ns=round(1e6 * self.image_age_ms),
+            state_age_ns=round(1e6 * self.state_age_ms),
+            camera_skew_ns=round(1e6 * self.camera_skew_ms),
+            state_gap_ns=round(1e6 * self.state_gap_ms),
+        )
+
+
+def _gate(check: Check, of_what: str) -> Any:
+    """Declare what a check of the gate leads to."""
+    default = RULES[check].default.name.lower()
+    return parameter(default, f"consequence {of_what}", choices=choices(check))
 
 
 @dataclass(frozen=True)
@@ -137,12 +176,34 @@ class ExecutorParameters(CommonParameters):
     )
     tracking_error: float = parameter(
         0.2,
-        "greatest |commanded - measured| of a joint, not a gripper, before a hold [rad or m]",
+        "greatest |commanded - measured| of a turning joint before a hold [rad]",
         low=0.001,
         high=10.0,
     )
+    tracking_error_m: float = parameter(
+        0.05,
+        "the same of a sliding joint [m]; grippers may differ, they hold things",
+        low=0.0001,
+        high=1.0,
+    )
+    open_loop_steps: int = parameter(
+        0,
+        "actions played from one observation at most; 0: twice the robot's execute",
+        low=0,
+        high=1000,
+    )
+    gate_limits: str = _gate(Check.LIMITS, "of an action beyond a position limit")
+    gate_velocity: str = _gate(Check.VELOCITY, "of actions too far apart")
+    gate_acceleration: str = _gate(Check.ACCELERATION, "of steps that differ too much")
+    gate_jump: str = _gate(Check.JUMP, "of a first action far from the measured pose")
+    gate_slowest: float = parameter(
+        GateSettings.slowest,
+        "least share of the speed at which a chunk that is too fast is played",
+        low=0.01,
+        high=1.0,
+    )
     command_echo_hz: float = parameter(50.0, "rate of ~/command [Hz]", low=1.0, high=500.0)
-    timing_log: str = parameter("", "file that gets the instant of every tick as .npy; empty: none")
+    timing_log: str = parameter("", "file that gets beginning, CPU time and duration of every tick; empty: none")
 
     @property
     def executor(self) -> ExecutorSettings:
@@ -152,6 +213,16 @@ class ExecutorParameters(CommonParameters):
             fade_ns=round(1e6 * self.fade_ms),
             joint_state_age_ns=round(1e6 * self.joint_state_age_ms),
             tracking_error=self.tracking_error,
+            tracking_error_m=self.tracking_error_m,
+            open_loop_steps=self.open_loop_steps,
+            shadow=self.dry_run,
+            gate=GateSettings(
+                limits=Consequence[self.gate_limits.upper()],
+                velocity=Consequence[self.gate_velocity.upper()],
+                acceleration=Consequence[self.gate_acceleration.upper()],
+                jump=Consequence[self.gate_jump.upper()],
+                slowest=self.gate_slowest,
+            ),
         )
 
 

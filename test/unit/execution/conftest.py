@@ -10,7 +10,8 @@ import pytest
 
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk, ActionKind
-from pi0_ros.execution.executor import LEFT_FOR_NS, ChunkExecutor
+from pi0_ros.execution.executor import ChunkExecutor
+from pi0_ros.execution.run import LEFT_FOR_NS
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.settings import ExecutorSettings
 
@@ -18,7 +19,8 @@ MS = 1_000_000  # [ns]
 PERIOD = 100 * MS  # of the robot's actions [ns]
 TICK = 10 * MS  # of its commands [ns]
 
-TRACKING_ERROR = ExecutorSettings().tracking_error
+# Of the turning joint [rad] and the sliding one [m].
+TRACKING_ERRORS = np.array([ExecutorSettings().tracking_error, ExecutorSettings().tracking_error_m])
 
 
 def build_robot(acceleration: float = 10, kind: str = "position", base: bool = False) -> Embodiment:
@@ -92,14 +94,15 @@ class Drive:
         self, robot: Embodiment, start_ms: float = 1000, pose: Sequence[float] = (0, 0)
     ) -> None:
         self.robot = robot
-        self.core = ChunkExecutor(robot, ExecutorSettings())
+        # A single chunk may be played to its end, unless a test is about just that.
+        self.core = ChunkExecutor(robot, ExecutorSettings(open_loop_steps=100))
         self.now_ns = round(start_ms * MS)
         self.pose = np.array(pose, dtype=float)
         self.follows = True
         self.sees = True  # whether joint states arrive
         self.samples: dict[int, np.ndarray] | None = None
         self.runs: list[dict[int, np.ndarray]] = []
-        self.core.enable(True)
+        self.core.permission.is_enabled = True
 
     @property
     def now_ms(self) -> float:
@@ -162,7 +165,7 @@ class Drive:
             if self.now_ns - max(self.runs[-1]) * TICK > LEFT_FOR_NS:
                 return bool((start == self.seen).all())
             left = self.runs[-1][max(self.runs[-1])][joints]
-            return bool((start == left).all() or np.abs(left - self.seen).max() > TRACKING_ERROR)
+            return bool((start == left).all() or (np.abs(left - self.seen) > TRACKING_ERRORS).any())
         return bool((start == self.seen).all())
 
     def run(self, ms: float) -> None:
@@ -178,19 +181,30 @@ class Drive:
         assert problem is None or str(problem)
         return problem.code.value if problem else ""
 
-    def worst(self) -> tuple[float, float]:
-        """Largest velocity and acceleration of all runs, as shares of the limits."""
+    def worst(self) -> tuple[float, float, float]:
+        """Largest velocity, acceleration and jerk of all runs, as shares of the limits.
+
+        A base may brake harder than it may gather speed, so that it stands in time.
+        """
         dt, limits = TICK / 1e9, JointLimits.of(self.robot)
-        velocity, acceleration = 0.0, 0.0
+        stopping = limits.stopping(self.robot)
+        shares = [(0.0, 0.0, 0.0)]
         for run in self.runs:
             p = np.array([run[tick] for tick in sorted(run)])
             v = np.diff(p, axis=0, prepend=p[:1]) / dt  # a run begins standing
-            a = np.diff(v, axis=0) / dt
-            velocity = max(velocity, float((np.abs(v) / limits.velocity).max(initial=0)))
-            acceleration = max(
-                acceleration, float((np.abs(a) / limits.acceleration).max(initial=0))
+            a = np.diff(v, axis=0, prepend=0 * p[:1]) / dt
+            j = np.diff(a, axis=0, prepend=0 * p[:1]) / dt
+            brakes = (v * a < 0) | (np.roll(v, 1, axis=0) * a < 0)
+            most = np.where(brakes, stopping.acceleration, limits.acceleration)
+            shares.append(
+                (
+                    float((np.abs(v) / limits.velocity).max(initial=0)),
+                    float((np.abs(a) / most).max(initial=0)),
+                    float((np.abs(j) / stopping.jerk).max(initial=0)),
+                )
             )
-        return velocity, acceleration
+        velocity, acceleration, jerk = np.max(shares, axis=0)
+        return velocity, acceleration, jerk
 
 
 @pytest.fixture(scope="session")

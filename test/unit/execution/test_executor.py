@@ -11,6 +11,7 @@ from pi0_ros.execution.chunk import ActionChunk, ActionKind, action_kinds
 from pi0_ros.execution.executor import ChunkExecutor, State
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.reasons import Code, Reason
+from pi0_ros.execution.settings import ExecutorSettings
 
 MS = 1_000_000
 ROUNDING = 1e-6
@@ -40,34 +41,55 @@ def assert_on_the_path(drive):
 
 
 def assert_smooth(drive):
-    velocity, acceleration = drive.worst()
+    velocity, acceleration, jerk = drive.worst()
     assert velocity <= 1 + ROUNDING
     assert acceleration <= 1 + ROUNDING
+    assert jerk <= 1 + ROUNDING
 
 
 # --- time -------------------------------------------------------------------------------------
 
 
 def test_a_late_chunk_starts_at_the_action_that_is_due(moving, make_chunk):
-    moving.accept(make_chunk(start_ms=1300))
-    # 1500 ms and a lead of 40 ms: 240 ms or 2.4 actions after the start.
-    assert moving.core.step_in_chunk == 2.4
+    moving.accept(make_chunk(start_ms=1450))
+    # 50 ms or half an action after the start; the end of the horizon is 40 ms ahead.
+    assert moving.core.step_in_chunk(moving.now_ns) == pytest.approx(0.5, abs=1e-3)
+    moving.run(100)
+    assert moving.core.step_in_chunk(moving.now_ns) == pytest.approx(1.5, abs=1e-3)
+
+
+def test_a_robot_that_stood_still_starts_at_the_first_action_however_late(make_drive, make_chunk):
+    drive = make_drive()
+    drive.run(500)
+    assert drive.accept(make_chunk([(0.05 * i, 0) for i in range(11)], start_ms=1000)) == ""
+    assert drive.core.step_in_chunk(drive.now_ns) == 0.0
+    drive.run(900)
+    assert drive.core.step_in_chunk(drive.now_ns) == pytest.approx(6.6, abs=0.1)  # after the ramp
+
+
+def test_at_half_the_speed_half_the_steps_are_consumed(moving, make_chunk):
+    moving.core.permission.speed_scaling = 0.5
+    moving.run(400)
+    assert moving.core.clock_rate == pytest.approx(0.5)
+    moving.accept(make_chunk(SLANT, start_ms=1800))
+    assert moving.core.step_in_chunk(moving.now_ns) == pytest.approx(0.5, abs=0.01)
 
 
 def test_every_action_is_reached_when_it_is_due(moving, make_chunk):
     actions = [(0.2 + 0.05 * i + 0.01 * np.sin(i), 0.08 + 0.02 * i) for i in range(11)]
-    moving.accept(make_chunk(actions, start_ms=1400))
-    moving.run(800)
-    # Joined at 1540 ms, faded by 1950 ms, slowing for the end from 2200 ms on.
-    assert moving.core.tally.take_touched() == ()
+    moving.accept(make_chunk(actions, start_ms=1450))
+    moving.run(750)
+    # Joined at 1540 ms, faded by 2000 ms, slowing for the end from 2250 ms on.
+    assert moving.core.tally.take_touched(("turn", "slide")) == ()
     for i in (6, 7):
-        np.testing.assert_allclose(moving.at(1400 + 100 * i), actions[i], atol=1e-9)
+        np.testing.assert_allclose(moving.at(1450 + 100 * i), actions[i], atol=1e-5)
 
 
 def test_a_chunk_that_starts_within_the_lead_plays_when_it_starts(moving, make_chunk):
     stands = make_chunk([(0.25, 0.1)] * 11, start_ms=1530)
     moving.accept(stands)
-    assert moving.core.step_in_chunk == 0.1
+    moving.run(40)
+    assert moving.core.step_in_chunk(moving.now_ns) == pytest.approx(0.1)
 
 
 def test_the_same_plan_again_changes_nothing(moving, make_chunk):
@@ -97,20 +119,25 @@ def test_a_contradicting_chunk_joins_without_a_jump(make_drive, make_chunk, offs
 
 
 def test_a_far_off_first_chunk_is_ramped_to_within_the_limits(make_drive, make_chunk):
-    drive = make_drive(make_chunk([(2.0, 0.8)] * 11, start_ms=1000))
-    drive.run(9000)
-    assert drive.at(10_000).tolist() == [2.0, 0.8]
+    drive = make_drive(make_chunk([(0.9, 0.4)] * 11, start_ms=1000))
+    drive.run(1000)
+    assert [note.code.value for note in drive.core.notes()] == ["chunk_jump", "joining"]
+    drive.run(8000)
+    assert drive.at(10_000).tolist() == [0.9, 0.4]
     assert_smooth(drive)
     turn = np.array([position[0] for position in drive.samples.values()])
-    assert (np.diff(turn) >= 0).all()
+    assert (np.diff(turn) >= -1e-12).all()
 
 
 def test_a_chunk_faster_than_the_joints_is_slowed_not_broken(make_drive, make_chunk):
     drive = make_drive(make_chunk([(0.2 * i, 0.08 * i) for i in range(11)], start_ms=1000))
-    drive.run(3500)  # 2 rad/s where 1 rad/s is allowed
+    drive.run(1000)  # 2 rad/s where 1 rad/s is allowed
+    assert drive.core.chunk_scale == pytest.approx(0.5)
+    assert [note.code.value for note in drive.core.notes()][0] == "chunk_velocity"
+    drive.run(3500)
     assert_smooth(drive)
-    assert drive.at(4500).tolist() == [2.0, 0.8]
-    assert drive.core.tally.largest_velocity_ratio <= 1
+    assert drive.at(5500).tolist() == pytest.approx([2.0, 0.8])
+    assert drive.core.tally.largest_ratios[0] <= 1
 
 
 # --- what is committed ------------------------------------------------------------------------
@@ -182,7 +209,7 @@ def test_a_bad_chunk_makes_it_slow_along_the_path_until_a_good_one(moving, make_
     assert moving.accept(make_chunk(**facts)) == code
     moving.run(100)
     assert (moving.core.state, moving.code) == (State.HOLDING, code)
-    assert moving.core.clock_rate == pytest.approx(0.75)
+    assert 0.7 < moving.core.clock_rate < 1
     assert moving.core.reason.detail
     moving.run(400)
     assert moving.velocity_at(moving.now_ms).tolist() == [0, 0]
@@ -214,7 +241,7 @@ def test_a_message_that_is_no_chunk_makes_it_hold_with_its_sentence(moving):
 def test_a_bad_chunk_while_nothing_is_commanded_leaves_no_fault(robot, make_chunk):
     core = ChunkExecutor(robot)
     core.reject(Reason(Code.CHUNK_MALFORMED, "3 actions for 2 names"))
-    core.enable(True)
+    core.permission.is_enabled = True
     core.measure(0, robot.home)
     core.advance(0)
     assert core.reason.code is Code.NO_CHUNK
@@ -242,7 +269,7 @@ def test_a_chunk_that_arrives_while_disabled_is_not_counted_as_played(robot, mak
 
 def test_a_chunk_that_arrives_right_after_enabling_is_played(robot, make_chunk):
     core = ChunkExecutor(robot)
-    core.enable(True)
+    core.permission.is_enabled = True
     core.measure(0, robot.home)
     assert core.accept(make_chunk(), 0) is None
     for ms in range(0, 300, 10):
@@ -252,10 +279,10 @@ def test_a_chunk_that_arrives_right_after_enabling_is_played(robot, make_chunk):
 
 
 def test_disabling_slows_along_the_path_before_it_goes_silent(moving, make_chunk):
-    moving.core.enable(False)
+    moving.core.permission.is_enabled = False
     assert moving.accept(make_chunk(SLANT, start_ms=1450)) == "not_enabled"
     moving.run(200)
-    assert moving.core.clock_rate == pytest.approx(0.5)
+    assert moving.core.clock_rate == pytest.approx(0.5, abs=0.05)
     assert moving.core.window(moving.now_ns) is not None
     moving.run(400)
     assert moving.core.window(moving.now_ns) is None
@@ -265,20 +292,20 @@ def test_disabling_slows_along_the_path_before_it_goes_silent(moving, make_chunk
 
 
 def test_enabling_again_continues_from_the_measured_pose(moving):
-    moving.core.enable(False)
+    moving.core.permission.is_enabled = False
     moving.run(600)
     moving.follows, moving.pose = False, np.array([0.9, 0.9])
     moving.run(10)
-    moving.core.enable(True)
+    moving.core.permission.is_enabled = True
     moving.run(10)
     assert moving.at(moving.now_ms).tolist() == [0.9, 0.9]
     assert moving.code == "no_chunk"
 
 
 def test_enabling_before_it_stands_goes_on_without_a_jump(moving):
-    moving.core.enable(False)
+    moving.core.permission.is_enabled = False
     moving.run(200)
-    moving.core.enable(True)
+    moving.core.permission.is_enabled = True
     moving.run(200)
     assert (moving.core.state, len(moving.runs)) == (State.EXECUTING, 1)
     assert_on_the_path(moving)
@@ -289,7 +316,7 @@ def test_enabling_before_it_stands_goes_on_without_a_jump(moving):
 
 
 def test_a_stop_slows_along_the_path_and_latches_until_the_reset(moving, make_chunk):
-    moving.core.stop(ESTOP)
+    moving.core.permission.stop(ESTOP)
     assert moving.accept(make_chunk(SLANT, start_ms=1450)) == "estop"
     moving.run(600)
     assert moving.core.window(moving.now_ns) is None
@@ -308,21 +335,21 @@ def test_a_stop_takes_as_long_as_the_joints_need_to_stay_on_the_path(make_drive,
     drive = make_drive(chunk, acceleration=0.5)
     drive.run(1500)
     assert drive.core.clock_rate == 1.0
-    drive.core.stop(ESTOP)
-    drive.run(1000)  # 0.5 rad/s at 90 % of 0.5 rad/s²: 1.1 s, not the ramp's 0.4 s
-    assert 0 < drive.core.clock_rate < 0.12
-    drive.run(400)
+    drive.core.permission.stop(ESTOP)
+    drive.run(1000)  # 0.5 rad/s at 80 % of 0.5 rad/s²: 1.25 s, not the ramp's 0.4 s
+    assert 0.1 < drive.core.clock_rate < 0.3
+    drive.run(500)
     assert drive.core.window(drive.now_ns) is None
     assert_on_the_path(drive)
     assert_smooth(drive)
 
 
 def test_after_the_reset_it_continues_from_the_measured_pose(moving, make_chunk):
-    moving.core.stop(ESTOP)
+    moving.core.permission.stop(ESTOP)
     moving.run(600)
     moving.follows, moving.pose = False, np.array([-0.5, 0.7])
     moving.run(10)
-    assert moving.core.reset() is None
+    assert moving.core.permission.reset() is None
     moving.run(20)
     assert (moving.core.state, moving.code) == (State.HOLDING, "no_chunk")
     assert moving.at(moving.now_ms).tolist() == [-0.5, 0.7]
@@ -333,9 +360,9 @@ def test_after_the_reset_it_continues_from_the_measured_pose(moving, make_chunk)
 
 
 def test_a_reset_in_motion_first_stands_then_continues_from_the_measured_pose(moving):
-    moving.core.stop(ESTOP)
+    moving.core.permission.stop(ESTOP)
     moving.run(100)
-    moving.core.reset()
+    moving.core.permission.reset()
     moving.run(100)
     assert (moving.core.state, len(moving.runs)) == (State.STOPPED, 1)
     moving.run(500)
@@ -346,23 +373,23 @@ def test_a_reset_in_motion_first_stands_then_continues_from_the_measured_pose(mo
 
 
 def test_a_stop_after_a_reset_in_motion_is_not_undone_by_it(moving):
-    moving.core.reset()
-    moving.core.stop(ESTOP)
+    moving.core.permission.reset()
+    moving.core.permission.stop(ESTOP)
     moving.run(1000)
     assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
 
 
 def test_no_reset_as_long_as_the_estop_is_pressed(moving):
-    moving.core.estop(True)
-    moving.core.stop(Reason(Code.STOP_REQUESTED))  # changes nothing
+    moving.core.permission.estop(True)
+    moving.core.permission.stop(Reason(Code.STOP_REQUESTED))  # changes nothing
     moving.run(600)
-    assert str(moving.core.reset()) == "estop: release it, then call ~/reset"
+    assert str(moving.core.permission.reset()) == "estop: release it, then call ~/reset"
     moving.run(100)
     assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
-    moving.core.estop(False)
+    moving.core.permission.estop(False)
     moving.run(100)
     assert moving.core.state is State.STOPPED
-    assert moving.core.reset() is None
+    assert moving.core.permission.reset() is None
     moving.run(100)
     assert moving.core.state is State.HOLDING
 
@@ -385,7 +412,7 @@ def test_nothing_is_commanded_before_the_first_joint_states(make_drive, make_chu
 def test_no_run_begins_at_a_pose_that_is_out_of_date(robot):
     core = ChunkExecutor(robot)
     core.measure(0, np.array([0.5, 0.5]))
-    core.enable(True)
+    core.permission.is_enabled = True
     core.advance(5000 * MS)
     assert core.window(5000 * MS) is None
     assert str(core.reason) == "joint_states_stale: 5.00 s old, limit 0.20"
@@ -421,14 +448,15 @@ def test_joint_states_without_a_joint_make_it_hold_until_it_is_back(moving, how)
 
 def test_a_robot_that_does_not_follow_makes_it_hold_and_a_reset_starts_where_it_is(moving):
     moving.follows = False
-    moving.run(600)  # 0.2 rad away after 0.4 s
+    moving.run(600)  # 0.05 m away after 0.25 s
     assert moving.code == "tracking_error"
-    assert moving.core.reason.detail.startswith("turn is 0.2")
+    assert moving.core.reason.detail.startswith("slide is 0.")
+    assert "limit 0.05" in moving.core.reason.detail
     stuck = moving.pose
-    moving.core.reset()
+    moving.core.permission.reset()
     moving.run(600)
     assert (moving.core.state, moving.code) == (State.HOLDING, "no_chunk")
-    assert (moving.at(moving.now_ms) == stuck).all()
+    assert moving.at(moving.now_ms).tolist() == stuck.tolist()
     assert_smooth(moving)
 
 
@@ -548,7 +576,7 @@ def test_a_late_step_commits_what_was_due_and_counts_it(moving):
 
 
 def test_half_the_speed_scaling_halves_the_speed_along_the_same_path(moving):
-    moving.core.speed_scaling = 0.5
+    moving.core.permission.speed_scaling = 0.5
     moving.run(300)
     np.testing.assert_allclose(moving.velocity_at(1800), [0.25, 0.1], atol=1e-6)
     assert moving.core.state is State.EXECUTING
@@ -556,14 +584,14 @@ def test_half_the_speed_scaling_halves_the_speed_along_the_same_path(moving):
 
 
 def test_no_speed_scaling_pauses_and_full_scaling_resumes_without_a_jump(moving):
-    moving.core.speed_scaling = 0.0
+    moving.core.permission.speed_scaling = 0.0
     moving.run(1000)
     assert moving.velocity_at(moving.now_ms).tolist() == [0, 0]
-    moving.core.speed_scaling = 1.0
+    moving.core.permission.speed_scaling = 1.0
     moving.run(400)
     np.testing.assert_allclose(moving.velocity_at(moving.now_ms), [0.5, 0.2], atol=0.2)
     moving.run(2000)
-    assert moving.at(moving.now_ms).tolist() == pytest.approx([0.5, 0.2], abs=1e-12)
+    assert moving.at(moving.now_ms).tolist() == pytest.approx([0.5, 0.2], abs=1e-9)
     assert_on_the_path(moving)
     assert_smooth(moving)
 
@@ -572,8 +600,8 @@ def test_no_speed_scaling_pauses_and_full_scaling_resumes_without_a_jump(moving)
     ("said", "meant"), [(1.5, 1.0), (-1, 0.0), (float("nan"), 0.0), (float("inf"), 0.0)]
 )
 def test_a_speed_scaling_that_is_no_share_is_held_to_one(moving, said, meant):
-    moving.core.speed_scaling = said
-    assert moving.core.speed_scaling == meant
+    moving.core.permission.speed_scaling = said
+    assert moving.core.permission.speed_scaling == meant
     moving.run(500)
     assert moving.core.clock_rate == meant or meant == 1.0
 
@@ -604,9 +632,10 @@ def rolling(make_drive, mobile, plan):
 
 
 def test_a_base_drives_as_its_chunk_says_while_the_arm_moves(rolling):
-    assert rolling.velocity_at(1500)[[DRIVE, SPIN]].tolist() == pytest.approx([0.3, -0.5])
+    assert rolling.velocity_at(1500)[[DRIVE, SPIN]].tolist() == pytest.approx([0.3, -0.5], abs=1e-3)
     assert rolling.velocity_at(1500)[[TURN, SLIDE]].tolist() == pytest.approx([0.5, 0.2], abs=0.03)
-    assert rolling.core.window(rolling.now_ns).at(rolling.now_ns)[1][DRIVE] == pytest.approx(0.3)
+    sample = rolling.core.window(rolling.now_ns).at(rolling.now_ns)
+    assert sample[1][DRIVE] == pytest.approx(0.3, abs=1e-3)
     assert_smooth(rolling)
 
 
@@ -620,9 +649,9 @@ def test_a_base_without_a_chunk_stands(make_drive, mobile):
 def test_a_starved_base_comes_to_rest_together_with_the_arm(rolling):
     rolling.run(2000)
     assert rolling.code == "chunk_exhausted"
-    # The first 40 ms of the chunk were over when it joined, 0.96 s of it were played.
-    assert rolling.at(3500)[DRIVE] == pytest.approx(0.96 * 0.3, abs=1e-3)
-    assert rolling.at(3500)[SPIN] == pytest.approx(0.96 * -0.5, abs=1e-3)
+    # The robot stood when the chunk came: all of it was played.
+    assert rolling.at(3500)[DRIVE] == pytest.approx(0.3, abs=2e-3)
+    assert rolling.at(3500)[SPIN] == pytest.approx(-0.5, abs=3e-3)
     assert rolling.at(3500)[TURN] == pytest.approx(0.5)
     assert rolling.velocity_at(3500).tolist() == [0, 0, 0, 0]
     assert_smooth(rolling)
@@ -636,12 +665,12 @@ def test_the_rest_of_a_plan_adds_no_velocity_to_the_plan_after_it(rolling, plan)
 
 
 def test_speed_scaling_slows_a_base_like_the_arm(rolling):
-    rolling.core.speed_scaling = 0.5
-    rolling.run(300)
-    assert rolling.velocity_at(1800).tolist() == pytest.approx([0.25, 0.15, -0.25, 0.1])
-    rolling.core.speed_scaling = 0.0
+    rolling.core.permission.speed_scaling = 0.5
+    rolling.run(400)
+    assert rolling.velocity_at(1900).tolist() == pytest.approx([0.25, 0.15, -0.25, 0.1], abs=1e-3)
+    rolling.core.permission.speed_scaling = 0.0
     rolling.run(500)
-    assert rolling.velocity_at(2300).tolist() == [0, 0, 0, 0]
+    assert rolling.velocity_at(2400).tolist() == pytest.approx([0, 0, 0, 0], abs=1e-9)
     assert_smooth(rolling)
 
 
@@ -652,31 +681,30 @@ def test_speed_scaling_slows_a_base_like_the_arm(rolling):
     after_ms=st.integers(2, 150),
     how=st.sampled_from(["estop", "disable", "nan", "pause"]),
 )
-def test_a_base_that_is_stopped_rests_as_soon_as_its_acceleration_allows(
+def test_a_base_that_is_stopped_rests_within_its_drivers_timeout(
     make_drive, mobile, plan, drive, spin, after_ms, how
 ):
     driven = make_drive(plan([(0, drive, spin, 0)] * 31, start_ms=1000), robot=mobile)
     driven.run(after_ms * 10)
-    stopped_ms = driven.now_ms + 40  # the lead is final
+    stopped_ms, permission = driven.now_ms, driven.core.permission
     {
-        "estop": lambda: driven.core.estop(True),
-        "disable": lambda: driven.core.enable(False),
+        "estop": lambda: permission.estop(True),
+        "disable": lambda: setattr(permission, "is_enabled", False),
         "nan": lambda: driven.accept(plan([(0, 0, 0, 0)] * 10 + [(np.nan, 0, 0, 0)])),
-        "pause": lambda: setattr(driven.core, "speed_scaling", 0.0),
+        "pause": lambda: setattr(permission, "speed_scaling", 0.0),
     }[how]()
-    ramp_s = max(0.4, abs(drive) / 0.9, abs(spin) / 1.8)  # 90 % of 1 m/s² and of 2 rad/s²
-    moving = np.abs(np.diff(driven.ways(), axis=0)).max(axis=1) > 1e-9
-    driven.run(ramp_s * 1000 + 200)
+    moved = np.abs(np.diff(driven.ways(), axis=0)).max(initial=0.0)
+    driven.run(800)
     run = driven.runs[-1]
-    rest = [tick for tick in sorted(run) if tick * 10 > stopped_ms + ramp_s * 1000 + 20]
-    for tick in rest:
-        assert (run[tick] == run[rest[0]]).all()
-    assert moving.any() == (max(abs(drive), abs(spin)) > 1e-6)
+    rest = [run[tick] for tick in sorted(run) if tick * 10 >= stopped_ms + 300]  # its timeout
+    # It may have gone silent by then: it does so only once it stands.
+    assert np.ptp([*rest, driven.ways()[-1]], axis=0).max() < 1e-6
+    assert (moved > 1e-9) == (max(abs(drive), abs(spin)) > 1e-3) or moved < 1e-4
     assert_smooth(driven)
 
 
 def test_a_base_is_told_to_stand_before_the_executor_goes_silent(rolling):
-    rolling.core.enable(False)
+    rolling.core.permission.is_enabled = False
     while rolling.core.window(rolling.now_ns) is not None:
         rolling.run(10)
         if rolling.samples is not None:
@@ -707,7 +735,7 @@ def test_after_the_clock_jumped_back_a_base_starts_from_standing(rolling, plan):
     assert rolling.accept(plan(CRUISE, start_ms=100)) == ""
     rolling.run(10)
     speed = rolling.core.window(rolling.now_ns).velocities[-1][DRIVE]
-    assert speed == pytest.approx(0.3 / 40)  # one tick of 10 ms of the ramp's 400 ms
+    assert 0 < speed < 0.3 / 40  # less than one tick of 10 ms of the ramp's 400 ms
     assert_smooth(rolling)
 
 
@@ -720,12 +748,12 @@ def test_only_joints_are_measured_and_only_they_can_go_astray(rolling):
 
 
 def test_limits_that_held_a_base_back_are_told_by_its_name(rolling, plan):
-    rolling.core.tally.take_touched()
+    rolling.core.tally.take_touched(rolling.core.axis_names)
     # From 0 to 0.5 m/s within a tenth of a second, at 1 m/s².
     actions = [(0.27, 0.3, -0.5, 0.108)] * 3 + [(0.27, -0.5, -0.5, 0.108)] * 8
     rolling.accept(plan(actions, start_ms=1500))
     rolling.run(500)
-    assert rolling.core.tally.take_touched() == ("base_x",)
+    assert rolling.core.tally.take_touched(rolling.core.axis_names) == ("base_x",)
     assert_smooth(rolling)
 
 
@@ -741,7 +769,7 @@ def spun(make_drive, make_chunk, driven):
 def test_a_joint_driven_by_velocity_goes_on_from_its_measured_pose(spun):
     spun.run(2500)
     assert spun.at(1000).tolist() == [0.3, 0]
-    assert spun.at(3500).tolist() == pytest.approx([0.3 + 0.96 * 0.8, 0], abs=1e-3)
+    assert spun.at(3500).tolist() == pytest.approx([0.3 + 0.8, 0], abs=1e-3)
     assert_smooth(spun)
 
 
@@ -754,7 +782,7 @@ def test_a_joint_driven_by_velocity_brakes_before_its_position_limit(
     assert drive.core.state is State.EXECUTING
     assert drive.at(3500)[0] == pytest.approx(3)
     assert drive.ways()[:, 0].max() <= 3
-    assert drive.core.tally.take_touched() == ("turn",)
+    assert drive.core.tally.take_touched(("turn", "slide")) == ("turn",)
     assert_smooth(drive)
 
 
@@ -807,16 +835,16 @@ def event(make_chunk, random, drive):
     if what == "chunk":
         drive.accept(random_chunk(make_chunk, random, drive))
     elif what == "scale":
-        core.speed_scaling = random.choice([0, 0.3, 0.5, 1, 1, 1, np.nan])
+        core.permission.speed_scaling = random.choice([0, 0.3, 0.5, 1, 1, 1, np.nan])
     elif what == "stop":
-        core.stop(Reason(Code.STOP_REQUESTED))
+        core.permission.stop(Reason(Code.STOP_REQUESTED))
     elif what == "reset":
-        core.estop(False)
-        core.reset()
+        core.permission.estop(False)
+        core.permission.reset()
     elif what == "enable":
-        core.enable(random.random() < 0.8)
+        core.permission.is_enabled = random.random() < 0.8
     elif what == "estop":
-        core.estop(True)
+        core.permission.estop(True)
     elif what == "pause":
         drive.now_ns += int(random.integers(1, 300)) * MS
     elif what == "back":
@@ -852,13 +880,13 @@ def test_whatever_happens_no_limit_is_exceeded_and_there_is_a_reason(
 
 
 def test_a_gripper_that_something_keeps_open_is_not_astray(embodiment):
-    core, knuckle = ChunkExecutor(embodiment), 6
+    core, knuckle = ChunkExecutor(embodiment, ExecutorSettings(open_loop_steps=50)), 6
     closing = np.tile(embodiment.home, (50, 1))
     closing[:, knuckle] = np.linspace(0.0, 0.79, 50)
     chunk = ActionChunk(
         embodiment.axis_names, action_kinds(embodiment), closing, 0, embodiment.policy.period_ns
     )
-    core.enable(True)
+    core.permission.is_enabled = True
     for now_ns in range(0, 2400 * MS, 10 * MS):
         core.measure(now_ns, embodiment.home)  # open: it holds something 85 mm wide
         core.advance(now_ns)

@@ -1,0 +1,161 @@
+"""The follower: the last word on every sample. It moves towards a target and breaks no limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pi0_ros.execution.limits import JointLimits, stoppable, stopping_distance
+
+ROUNDING = 1e-9  # what a floating-point number may be off [unit]
+BRAKING_SHARE = 0.85  # of acceleration and jerk, counted on for a stop; the rest is for the steps
+# Shares of acceleration and jerk that catch up with a target, whose own motion needs the rest.
+CATCHING_SHARE = 0.5
+# Close to its target an axis closes in like a damped spring, in so many periods.
+CLOSING_PERIODS = 8
+# An axis off its target returns to it exactly where that needs this share of the jerk: matching a
+# position alone is paid back threefold in the next steps.
+RETURNING_SHARE = 0.25
+HALVINGS = 7  # of an acceleration that cannot be taken
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Position [rad or m], velocity [per s] and acceleration [per s²] of A axes, (A,) each."""
+
+    position: np.ndarray
+    velocity: np.ndarray
+    acceleration: np.ndarray
+
+    @staticmethod
+    def resting(position: np.ndarray) -> Motion:
+        """Stand at a position, (A,)."""
+        return Motion(position, np.zeros_like(position), np.zeros_like(position))
+
+
+class Follower:
+    """Moves A axes period by period; velocities and accelerations are differences of positions.
+
+    Attributes:
+        motion: Where the axes are and how they move.
+        is_off: Which axes are not where their target was, (A,) bool.
+    """
+
+    def __init__(self, width: int) -> None:
+        """Start standing at zero."""
+        self.rest(np.zeros(width))
+
+    def rest(self, position: np.ndarray) -> None:
+        """Stand at a position, (A,) [rad or m]."""
+        self.motion = Motion.resting(position)
+        self.is_off = np.zeros(len(position), dtype=bool)
+
+    def step(self, target: Motion, limits: JointLimits, dt: float) -> None:
+        """Move one period towards where a target is afterwards.
+
+        A target within reach is met exactly. One out of reach is approached as fast as the limits
+        allow and without overshoot. No state is entered that could not be braked within the limits:
+        a joint that stands beyond a position limit may stay or move inwards, no farther.
+
+        Args:
+            target: Wanted after the period.
+            limits: Of the axes.
+            dt: Period [s].
+        """
+        now = self.motion
+        change = limits.jerk * dt
+        wanted = np.clip(
+            target.position,
+            np.minimum(limits.lower, now.position),
+            np.maximum(limits.upper, now.position),
+        )
+        acceleration = ((wanted - now.position) / dt - now.velocity) / dt
+        within = np.abs(acceleration - now.acceleration) <= change * np.where(
+            self.is_off, RETURNING_SHARE, 1.0 + ROUNDING
+        )
+        bounds = _Bounds(now, limits, dt)
+        within &= np.abs(acceleration) <= limits.acceleration
+        within &= ~(bounds.excess(acceleration) | bounds.shortfall(acceleration))
+        if not within.all():
+            caught = _catch_up(now, target, limits, dt)
+            falling, rising = now.acceleration - change, now.acceleration + change
+            least = np.clip(-limits.acceleration, falling, rising)
+            most = np.clip(limits.acceleration, falling, rising)
+            caught = np.minimum(np.maximum(caught, least), most)
+            caught = bounds.allowed(caught, least, most)
+            acceleration = np.where(within, acceleration, caught)
+        velocity = now.velocity + acceleration * dt
+        # What is met exactly is taken exactly, without rounding.
+        position = np.where(within, wanted, now.position + velocity * dt)
+        self.motion = Motion(position, velocity, acceleration)
+        self.is_off = np.abs(position - target.position) > ROUNDING
+
+
+class _Bounds:
+    """Which accelerations of the coming period lead to a state that can be braked within limits."""
+
+    def __init__(self, now: Motion, limits: JointLimits, dt: float) -> None:
+        self._now, self._dt = now, dt
+        self._speed = limits.velocity + ROUNDING
+        self._acceleration = BRAKING_SHARE * limits.acceleration
+        self._jerk = BRAKING_SHARE * limits.jerk
+        self._upper = np.maximum(limits.upper, now.position) + ROUNDING
+        self._lower = np.minimum(limits.lower, now.position) - ROUNDING
+        self._full_jerk = limits.jerk
+
+    def excess(self, acceleration: np.ndarray) -> np.ndarray:
+        """Say which axes would move too fast upwards, or could not stop below the upper limit."""
+        return self._beyond(acceleration, 1.0, self._upper)
+
+    def shortfall(self, acceleration: np.ndarray) -> np.ndarray:
+        """Say the same of downwards and the lower limit."""
+        return self._beyond(acceleration, -1.0, -self._lower)
+
+    def _beyond(self, acceleration: np.ndarray, sign: float, limit: np.ndarray) -> np.ndarray:
+        """Follow the state after the period to where its acceleration has become zero.
+
+        An acceleration that brakes already is followed back to where it began.
+        """
+        a = sign * acceleration
+        v = sign * self._now.velocity + a * self._dt
+        tau = a / self._jerk
+        peak = v + a * tau / 2
+        turn = sign * self._now.position + v * self._dt + tau * (v + a * tau / 3)
+        forward = np.maximum(peak, 0.0)
+        end = turn + stopping_distance(forward, self._acceleration, self._jerk)
+        fastest = v + np.maximum(a, 0.0) * (a / self._full_jerk + self._dt) / 2
+        return (fastest > self._speed) | ((peak > 0.0) & (end > limit))
+
+    def allowed(self, wanted: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
+        """Return the acceleration next to a wanted one that may be taken, (A,) [per s²]."""
+        for beyond, end in ((self.excess, least), (self.shortfall, most)):
+            bad = beyond(wanted)
+            if bad.any():
+                good = end
+                for _ in range(HALVINGS):
+                    middle = (good + wanted) / 2
+                    too_far = beyond(middle)
+                    wanted = np.where(bad & too_far, middle, wanted)
+                    good = np.where(bad & ~too_far, middle, good)
+                wanted = np.where(bad, good, wanted)
+        return wanted
+
+
+def _catch_up(now: Motion, target: Motion, limits: JointLimits, dt: float) -> np.ndarray:
+    """Return the acceleration that brings axes to a moving target and into step with it, (A,).
+
+    The relative motion is that of a stop: from the way left follows a speed, and from the speed
+    that is missing an acceleration.
+    """
+    a_limit, j_limit = CATCHING_SHARE * limits.acceleration, CATCHING_SHARE * limits.jerk
+    way = target.position - target.velocity * dt - now.position
+    length = np.abs(way)
+    closing = np.minimum(stoppable(length, a_limit, j_limit), length / (CLOSING_PERIODS * dt))
+    speed = np.clip(target.velocity + np.copysign(closing, way), -limits.velocity, limits.velocity)
+    missing = speed - now.velocity
+    lack = np.abs(missing)
+    push = np.minimum(np.sqrt(2 * j_limit * lack), lack / (CLOSING_PERIODS / 2 * dt))
+    return np.asarray(
+        target.acceleration + np.copysign(np.minimum(push, limits.acceleration), missing)
+    )

@@ -1,0 +1,101 @@
+"""A run: what is commanded without a gap, from a pose at rest to a pose at rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.execution.follower import Follower, Motion
+from pi0_ros.execution.horizon import CommittedHorizon
+from pi0_ros.execution.limits import JointLimits
+from pi0_ros.execution.measured import MeasuredPose
+from pi0_ros.execution.reasons import Code, Reason
+
+LEFT_FOR_NS = 1_000_000_000  # after a longer stall somebody else may have moved the robot
+
+
+class Run:
+    """Begins standing, at the measured pose or, after a stall, where the controllers were left.
+
+    It ends where the robot stands, or where time broke. The way of a base begins anew each time, at
+    zero.
+
+    Attributes:
+        horizon: The samples that are committed.
+        is_on: Whether the horizon continues from where the robot stands.
+    """
+
+    def __init__(self, embodiment: Embodiment) -> None:
+        """Start without a run."""
+        command, width = embodiment.command, len(embodiment.axes)
+        self.horizon = CommittedHorizon(command.period_ns, command.lead_ns, width)
+        self.is_on = False
+        self._follower = Follower(width)
+        self._columns = embodiment.joint_columns  # of what is measured, the joints
+        self._streamed = embodiment.streamed
+        self._served_ns = 0  # when the controllers were served for the last time
+        # Twice the longest time between two commands of a controller: all heard of a change since.
+        self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
+        self._held: np.ndarray | None = None  # where they hold joints since time broke
+
+    @property
+    def motion(self) -> Motion:
+        """Where the axes are at the end of the horizon, and how they move."""
+        return self._follower.motion
+
+    @property
+    def is_off_path(self) -> np.ndarray:
+        """Which axes are not where their target was, (A,) bool."""
+        return self._follower.is_off
+
+    def begin(self, now_ns: int, measured: MeasuredPose) -> None:
+        """Begin at ``now_ns`` [ns] from a pose that is measured."""
+        assert measured.position is not None
+        held, self._held = self._held, None
+        pose = measured.position if held is None else measured.near(held)
+        self.horizon.restart(now_ns)
+        position = np.zeros_like(self.motion.position)
+        position[self._columns] = pose
+        self._follower.rest(position)
+        self.is_on = True
+
+    def why_broken(self, now_ns: int) -> Reason | None:
+        """Say that time jumped or stalled, and remember where the controllers were left."""
+        due, lead = self.horizon.due(now_ns), self.horizon.lead_ticks
+        if not self.is_on or -lead <= due <= lead + 1:  # above: the robot ran out of samples
+            return None
+        passed_ns = due * self.horizon.period_ns
+        seconds = abs(passed_ns) / 1e9
+        held = self.horizon.left_at(self._served_ns, self._streamed)[self._columns]
+        self._held = held if 0 < passed_ns < LEFT_FOR_NS else None
+        if due > 0:
+            text = f"{seconds:.3f} s between two steps; waiting for a new chunk"
+            return Reason(Code.STALLED, text)
+        return Reason(Code.CLOCK_JUMP, f"back by {seconds:.3f} s; waiting for a new chunk")
+
+    def stands(self, now_ns: int) -> bool:
+        """Say whether all controllers have heard for a while, up to ``now_ns`` [ns], to stand."""
+        return not self.is_on or self.horizon.stands(now_ns - self._service_ns)
+
+    def end(self) -> None:
+        """End, and with it what is known of where controllers hold."""
+        self.is_on, self._held = False, None
+
+    def break_off(self) -> None:
+        """End where time broke; the next run may begin where the controllers were left."""
+        self.is_on = False
+
+    def due(self, now_ns: int) -> int:
+        """Count the samples to commit now [ns], and remember that controllers are served."""
+        self._served_ns = now_ns
+        return self.horizon.due(now_ns)
+
+    def step(self, target: Motion, limits: JointLimits, passed_ns: int) -> None:
+        """Commit one sample on the way to a target; trajectory time passes with it [ns]."""
+        self._follower.step(target, limits, self.horizon.period_ns / 1e9)
+        self.horizon.commit(self.motion.position, self.motion.velocity, passed_ns)
+
+    def commanded_at(self, instant_ns: int) -> np.ndarray | None:
+        """Return what was commanded for an instant [ns], (J,) [rad or m]."""
+        position = self.horizon.position_at(instant_ns)
+        return None if position is None else position[self._columns]
