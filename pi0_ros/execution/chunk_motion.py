@@ -10,19 +10,19 @@ from pi0_ros.embodiment.axes import BaseAxis, Joint
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk
 
-# How far beyond a position limit an action is normal: networks miss by this much [unit].
+# How far beyond a position limit an action is nothing to speak of: networks miss by this [unit].
 TOLERANCE = {"rad": 0.01, "m": 0.001}
 JITTER_S = 0.01  # an action may be off by what its axis covers in this time at full speed [s]
 
 
 @dataclass(frozen=True, eq=False)
 class AxisBounds:
-    """What A axes can do. Grippers can do anything but positions far out: they snap on purpose.
+    """What A axes can do. Grippers snap from end to end on purpose: any velocity will do.
 
     Attributes:
         lower: Least position, (A,) [rad or m]; none for what is driven by velocity.
         upper: Greatest position, (A,) [rad or m].
-        tolerance: How far beyond is normal, (A,) [rad or m].
+        tolerance: How far beyond is nothing to speak of, (A,) [rad or m].
         velocity: Greatest speed, (A,) [per s].
         acceleration: Greatest acceleration, (A,) [per s²].
         placed: Columns that are positions of the arms, (A,) bool.
@@ -50,9 +50,9 @@ class AxisBounds:
 
 def _bounds(axis: Joint | BaseAxis) -> tuple[float, ...]:
     if isinstance(axis, BaseAxis) or axis.kind == "velocity":
-        return -np.inf, np.inf, 0.0, axis.velocity, axis.acceleration, False
+        return -np.inf, np.inf, 1.0, axis.velocity, axis.acceleration, False
     if axis.gripper is not None:
-        # Beyond its end it squeezes; beyond another stroke the number is of another convention.
+        # Up to a stroke beyond its end it squeezes; far beyond the number is another convention's.
         return axis.lower, axis.upper, axis.upper - axis.lower, np.inf, np.inf, False
     return axis.lower, axis.upper, TOLERANCE[axis.unit], axis.velocity, axis.acceleration, True
 
@@ -86,16 +86,16 @@ class ChunkMotion:
         return ChunkMotion(actions, steps, turns, period_s)
 
     def beyond(self, bounds: AxisBounds, pose: np.ndarray) -> np.ndarray:
-        """Return how far each action is beyond its position limit, (H, A) [rad or m].
+        """Return by how many tolerances each action is beyond its position limit, (H, A).
 
         Args:
             bounds: Of the axes.
             pose: Where the axes stand, (A,): who stands outside must be able to come back; NaN
                 where that is unknown.
         """
-        lower = np.fmin(bounds.lower, pose) - bounds.tolerance
-        upper = np.fmax(bounds.upper, pose) + bounds.tolerance
-        return np.maximum(self.actions - upper, lower - self.actions)
+        below = np.fmin(bounds.lower, pose) - self.actions
+        above = self.actions - np.fmax(bounds.upper, pose)
+        return np.asarray(np.maximum(below, above) / bounds.tolerance)
 
     def velocity_haste(self, bounds: AxisBounds) -> np.ndarray:
         """Return how many times too fast each action comes for the velocity, (H, A)."""
@@ -108,11 +108,13 @@ class ChunkMotion:
         by its size is left to the executor's smoothing, at any rate.
         """
         left = np.abs(self.turns) - bounds.jitter
-        return np.sqrt(np.maximum(left, 0.0) / (bounds.acceleration * self.period_s**2))
+        fits = bounds.acceleration * self.period_s**2
+        return np.asarray(np.sqrt(np.maximum(left, 0.0) / fits))
 
     def jump(self, bounds: AxisBounds, pose: np.ndarray) -> np.ndarray:
         """Return how long each axis needs at full speed to the first action, (A,) [s].
 
         Zero for what is no position of an arm, and where the pose (A,) [rad or m] is NaN.
         """
-        return np.fmax(np.abs(self.actions[0] - pose) / bounds.velocity * bounds.placed, 0.0)
+        seconds = np.abs(self.actions[0] - pose) / bounds.velocity
+        return np.asarray(np.fmax(seconds * bounds.placed, 0.0))

@@ -9,7 +9,6 @@ import numpy as np
 from pi0_ros.execution.limits import JointLimits, stoppable, stopping_distance
 
 ROUNDING = 1e-9  # what a floating-point number may be off [unit]
-BRAKING_SHARE = 0.85  # of acceleration and jerk, counted on for a stop; the rest is for the steps
 # Shares of acceleration and jerk that catch up with a target, whose own motion needs the rest.
 CATCHING_SHARE = 0.5
 # Close to its target an axis closes in like a damped spring, in so many periods.
@@ -18,6 +17,7 @@ CLOSING_PERIODS = 8
 # position alone is paid back threefold in the next steps.
 RETURNING_SHARE = 0.25
 HALVINGS = 7  # of an acceleration that cannot be taken
+BOTH_WAYS = np.array([[1.0], [-1.0]])  # up and down
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Follower:
         )
         bounds = _Bounds(now, limits, dt)
         within &= np.abs(acceleration) <= limits.acceleration
-        within &= ~(bounds.excess(acceleration) | bounds.shortfall(acceleration))
+        within &= ~bounds.beyond(acceleration).any(axis=0)
         if not within.all():
             caught = _catch_up(now, target, limits, dt)
             falling, rising = now.acceleration - change, now.acceleration + change
@@ -93,49 +93,45 @@ class Follower:
 
 
 class _Bounds:
-    """Which accelerations of the coming period lead to a state that can be braked within limits."""
+    """Which accelerations of the coming period lead to a state that can be braked within limits.
+
+    Upwards and downwards are computed together, as (2, A).
+    """
 
     def __init__(self, now: Motion, limits: JointLimits, dt: float) -> None:
-        self._now, self._dt = now, dt
+        self._dt = dt
         self._speed = limits.velocity + ROUNDING
-        self._acceleration = BRAKING_SHARE * limits.acceleration
-        self._jerk = BRAKING_SHARE * limits.jerk
-        self._upper = np.maximum(limits.upper, now.position) + ROUNDING
-        self._lower = np.minimum(limits.lower, now.position) - ROUNDING
+        self._acceleration, self._jerk = limits.braking
         self._full_jerk = limits.jerk
+        # A joint beyond its limit may stay where it is.
+        room = np.stack((limits.upper - now.position, now.position - limits.lower))
+        self._room = np.maximum(room, 0.0) + ROUNDING
+        self._velocity = now.velocity * BOTH_WAYS
 
-    def excess(self, acceleration: np.ndarray) -> np.ndarray:
-        """Say which axes would move too fast upwards, or could not stop below the upper limit."""
-        return self._beyond(acceleration, 1.0, self._upper)
+    def beyond(self, acceleration: np.ndarray) -> np.ndarray:
+        """Say which axes would move too fast, or could not stop within their range, (2, A) bool.
 
-    def shortfall(self, acceleration: np.ndarray) -> np.ndarray:
-        """Say the same of downwards and the lower limit."""
-        return self._beyond(acceleration, -1.0, -self._lower)
-
-    def _beyond(self, acceleration: np.ndarray, sign: float, limit: np.ndarray) -> np.ndarray:
-        """Follow the state after the period to where its acceleration has become zero.
-
-        An acceleration that brakes already is followed back to where it began.
+        The state after the period is followed to where its acceleration has become zero. One that
+        brakes already is followed back to where it began.
         """
-        a = sign * acceleration
-        v = sign * self._now.velocity + a * self._dt
+        a = acceleration * BOTH_WAYS
+        v = self._velocity + a * self._dt
         tau = a / self._jerk
         peak = v + a * tau / 2
-        turn = sign * self._now.position + v * self._dt + tau * (v + a * tau / 3)
-        forward = np.maximum(peak, 0.0)
-        end = turn + stopping_distance(forward, self._acceleration, self._jerk)
+        turn = v * self._dt + tau * (v + a * tau / 3)
+        end = turn + stopping_distance(np.maximum(peak, 0.0), self._acceleration, self._jerk)
         fastest = v + np.maximum(a, 0.0) * (a / self._full_jerk + self._dt) / 2
-        return (fastest > self._speed) | ((peak > 0.0) & (end > limit))
+        return np.asarray((fastest > self._speed) | ((peak > 0.0) & (end > self._room)))
 
     def allowed(self, wanted: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
         """Return the acceleration next to a wanted one that may be taken, (A,) [per s²]."""
-        for beyond, end in ((self.excess, least), (self.shortfall, most)):
-            bad = beyond(wanted)
+        for way, end in enumerate((least, most)):
+            bad = self.beyond(wanted)[way]
             if bad.any():
                 good = end
                 for _ in range(HALVINGS):
                     middle = (good + wanted) / 2
-                    too_far = beyond(middle)
+                    too_far = self.beyond(middle)[way]
                     wanted = np.where(bad & too_far, middle, wanted)
                     good = np.where(bad & ~too_far, middle, good)
                 wanted = np.where(bad, good, wanted)

@@ -15,6 +15,7 @@ from pi0_ros.execution.gate_settings import Check, Consequence, GateSettings
 from pi0_ros.execution.reasons import Code, Reason
 
 Axes = Sequence[Joint | BaseAxis]
+MISTAKE = 10  # tolerances beyond a position limit are a mistake, not a miss
 ROUNDING = 1e-6  # a limit met exactly is not exceeded [share of the limit]
 LARGEST = 1e6  # [rad, m, or per s]; what lies beyond is no action, and overflows in the curve
 
@@ -78,7 +79,7 @@ def check_chunk(
     return _verdict(
         [
             *_of(Check.TIME, _check_time(chunk, now_ns, settings), settings),
-            *_of(Check.LIMITS, _check_limits(motion, bounds, axes, pose, settings), settings),
+            *_check_limits(motion, bounds, axes, pose, settings),
             *_check_velocity(motion, bounds, axes, settings),
             *_check_acceleration(motion, bounds, axes, settings),
             *_check_jump(motion, bounds, axes, pose, settings),
@@ -167,16 +168,19 @@ def _check_time(chunk: ActionChunk, now_ns: int, settings: GateSettings) -> Reas
 
 def _check_limits(
     motion: ChunkMotion, bounds: AxisBounds, axes: Axes, pose: np.ndarray, settings: GateSettings
-) -> Reason | None:
+) -> list[Finding]:
     beyond = motion.beyond(bounds, pose)
     row, column = _worst(beyond)
-    if beyond[row, column] <= 0:
-        return None
+    if beyond[row, column] <= 1:
+        return []
+    consequence = settings.limits
+    if beyond[row, column] > MISTAKE:
+        consequence = max(consequence, settings.consequence(Check.FAR_OUT))
     axis, asked = axes[column], motion.actions[row, column]
     limit = bounds.upper[column] if asked > bounds.upper[column] else bounds.lower[column]
     said = f"action {row} of {axis.name} asks for {asked:.4g} {axis.unit}, limit {limit:.4g}"
-    is_played = settings.limits is Consequence.PLAY
-    return Reason(Code.CHUNK_LIMITS, said + ("; played up to the limit" if is_played else ""))
+    played = "; played up to the limit" if consequence is Consequence.PLAY else ""
+    return [Finding(Reason(Code.CHUNK_LIMITS, said + played), consequence)]
 
 
 def _check_velocity(

@@ -22,10 +22,11 @@ class Check(str, Enum):
     FINITE = "finite"  # numbers that can be actions
     ORDER = "order"  # not older than what plays
     TIME = "time"  # of a fresh observation, and not over
-    LIMITS = "limits"  # positions
+    LIMITS = "limits"  # positions, farther beyond than networks miss
     VELOCITY = "velocity"  # from action to action
     ACCELERATION = "acceleration"  # from step to step
     JUMP = "jump"  # from the measured pose to the first action
+    FAR_OUT = "far_out"  # the same ten times as far
     PACE = "pace"  # velocity or acceleration fit only if played slower than `slowest`
     REACH = "reach"  # a jump farther than `farthest_ns`
 
@@ -44,10 +45,11 @@ RULES = {
     Check.FINITE: Rule(HOLD),
     Check.ORDER: Rule(REJECT),
     Check.TIME: Rule(HOLD),
-    Check.LIMITS: Rule(HOLD, (PLAY, REJECT, HOLD)),
+    Check.LIMITS: Rule(PLAY, (PLAY, REJECT, HOLD)),
     Check.VELOCITY: Rule(SCALE, (PLAY, SCALE, REJECT, HOLD)),
     Check.ACCELERATION: Rule(SCALE, (PLAY, SCALE, REJECT, HOLD)),
     Check.JUMP: Rule(PLAY, (PLAY, REJECT, HOLD)),
+    Check.FAR_OUT: Rule(HOLD),
     Check.PACE: Rule(HOLD),
     Check.REACH: Rule(REJECT),
 }

@@ -8,8 +8,8 @@ import numpy as np
 
 TICKS_BEHIND = 2  # samples kept behind now, so that a window starts in the past
 # Behind the lead, to compare late poses with their commands, and to know how far the robot has come
-# since the observation of a slow plan.
-REMEMBERED_NS = 10_000_000_000
+# since the observation of a slow plan: 10 s at 1 kHz.
+TICKS_REMEMBERED = 10_000
 STANDING = 1e-6  # [rad/s or m/s]; slower than this is rounding
 
 
@@ -52,7 +52,7 @@ class CommittedHorizon:
         """Start empty."""
         self.period_ns = period_ns
         self.lead_ticks = -(-lead_ns // period_ns)
-        self._size = self.lead_ticks + max(REMEMBERED_NS // period_ns, 256)
+        self._size = self.lead_ticks + TICKS_REMEMBERED
         self._positions: np.ndarray = np.zeros((self._size, width))
         self._velocities: np.ndarray = np.zeros((self._size, width))
         self._path_ns: np.ndarray = np.zeros(self._size, dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from pi0_ros.embodiment.axes import BaseAxis, Joint
 from pi0_ros.embodiment.spec import Embodiment
 
 FAR = 1e9  # [rad or m]; no base gets there, and its way has no limit
+BRAKING_SHARE = 0.85  # of acceleration and jerk, counted on for a stop; the rest is for the steps
 HEADROOM = 0.98  # of the velocity limit, used by the path; the rest is for rounding
 CLOCK_SHARE = 0.8  # of acceleration and jerk, for changes of the clock; the rest is the path's own
 # A base that must stop does so in this share of what its driver's timeout leaves: 3/4 of it at the
@@ -70,6 +72,11 @@ class JointLimits:
             acceleration=np.maximum(self.acceleration, deceleration),
             jerk=np.maximum(self.jerk, deceleration / (0.25 * left_s)),
         )
+
+    @cached_property
+    def braking(self) -> tuple[np.ndarray, np.ndarray]:
+        """Acceleration (A,) [per s²] and jerk (A,) [per s³] that are counted on for a stop."""
+        return BRAKING_SHARE * self.acceleration, BRAKING_SHARE * self.jerk
 
     def fastest_rate(self, speed: np.ndarray) -> float:
         """Greatest clock rate up to 1 at which a path of speed (A,) [per s] keeps the velocity."""

@@ -18,7 +18,7 @@ def horizon():
 
 def commit(horizon, *numbers):
     for number in numbers:
-        horizon.commit(np.array([float(number)]), np.array([0.0]))
+        horizon.commit(np.array([float(number)]), np.array([0.0]), PERIOD)
 
 
 def test_the_first_sample_is_for_the_tick_at_or_before_now(horizon):
@@ -67,7 +67,7 @@ def test_a_restart_forgets_all_samples(horizon):
 
 def test_windows_that_overlap_are_equal_for_ever(horizon):
     committed = {}
-    for tick in range(5 * TICKS_REMEMBERED):
+    for tick in range(TICKS_REMEMBERED + 100):
         commit(horizon, tick)
         window = horizon.window(1000 + PERIOD * (tick - 3))
         for i, (position,) in enumerate(window.positions):
@@ -77,7 +77,7 @@ def test_windows_that_overlap_are_equal_for_ever(horizon):
 def test_a_window_stays_as_it_was_when_more_is_committed(horizon):
     commit(horizon, 1, 2)
     window = horizon.window(1003)
-    commit(horizon, *[9] * 2000)
+    commit(horizon, *[9] * (TICKS_REMEMBERED + 10))
     assert window.positions[:, 0].tolist() == [1, 2]
 
 
@@ -103,7 +103,7 @@ def test_the_oldest_command_is_forgotten_first(horizon):
 
 def test_the_horizon_stands_when_every_sample_from_now_on_does(horizon):
     for velocity in (1.0, 0.0, 0.0, 0.0):
-        horizon.commit(np.zeros(1), np.array([velocity]))
+        horizon.commit(np.zeros(1), np.array([velocity]), PERIOD)
     assert not horizon.stands(1020)  # two ticks behind now, it moved
     assert horizon.stands(1030)
 
@@ -112,7 +112,25 @@ def test_controllers_are_left_at_the_end_of_their_window_or_at_their_last_sample
     horizon = CommittedHorizon(PERIOD, 40, 2)
     horizon.restart(1000)
     for i in range(5):
-        horizon.commit(np.array([float(i), float(i)]), np.zeros(2))
+        horizon.commit(np.array([float(i), float(i)]), np.zeros(2), PERIOD)
     streamed = np.array([False, True])
     assert horizon.left_at(1010, streamed).tolist() == [4, 1]
     assert horizon.left_at(5000, streamed).tolist() == [4, 4]  # served after the end
+
+
+def test_trajectory_time_is_counted_from_an_instant_to_the_end(horizon):
+    for passed in (0, 5, 10, 10):  # samples of 1000, 1010, 1020 and 1030 ns
+        horizon.commit(np.zeros(1), np.zeros(1), passed)
+    assert horizon.path_since(1020) == 10
+    assert horizon.path_since(1009) == 25
+    assert horizon.path_since(1039) == 0
+
+
+def test_before_its_first_sample_no_trajectory_time_passed(horizon):
+    assert horizon.path_since(1000) == 0
+    for passed in (7, 10):
+        horizon.commit(np.zeros(1), np.zeros(1), passed)
+    assert horizon.path_since(0) == 10  # the first sample stands
+    horizon.restart(2000)
+    horizon.commit(np.zeros(1), np.zeros(1), 3)
+    assert horizon.path_since(0) == 0
