@@ -9,7 +9,6 @@ import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
 
-
 NO_PREVIOUS = -1.0
 
 

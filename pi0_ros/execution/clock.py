@@ -28,7 +28,8 @@ class TrajectoryClock:
         """Start standing."""
         ramp_s = ramp_ns / 1e9
         self._slope, self._curvature = STEEPEST / ramp_s, SHARPEST / ramp_s**2
-        self.stand()
+        self.rate = 0.0
+        self.slope = 0.0  # of the rate [1/s]
 
     def step(
         self,
@@ -78,7 +79,7 @@ class TrajectoryClock:
             limits: Greatest slope [1/s] and curvature [1/s²].
             dt: Period [s].
         """
-        # The last bit of the way, where slopes are too coarse: a quarter of what is left per period.
+        # On the last bit of the way slopes are too coarse: a quarter of what is left per period.
         crawl = room_s / (4 * dt)
         if crawl < 4 * limits[1] * dt * dt:
             least = max(least, min((crawl - self.rate) / dt, wanted))

@@ -53,7 +53,7 @@ class MeasuredPose:
         closest = min(newest, key=lambda known: abs(known[0] - instant_ns), default=None)
         if closest is None or abs(closest[0] - instant_ns) > self._age_limit_ns:
             return None
-        return closest[1]
+        return np.asarray(closest[1])
 
     def near(self, held: np.ndarray) -> np.ndarray:
         """Return where a robot stands that was told to hold (J,): there, unless it is astray."""

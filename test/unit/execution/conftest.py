@@ -11,8 +11,8 @@ import pytest
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk, ActionKind
 from pi0_ros.execution.executor import ChunkExecutor
-from pi0_ros.execution.run import LEFT_FOR_NS
 from pi0_ros.execution.limits import JointLimits
+from pi0_ros.execution.run import LEFT_FOR_NS
 from pi0_ros.execution.settings import ExecutorSettings
 
 MS = 1_000_000  # [ns]

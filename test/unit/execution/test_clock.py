@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,10 +32,10 @@ def test_the_rate_rises_from_standing_to_full_speed_within_the_ramp():
 def test_the_slope_of_the_rate_never_jumps():
     clock = TrajectoryClock(400 * MS)
     found = [0.0, *rates(clock, 60), *rates(clock, 25, 0.3), *rates(clock, 60, 0.0)]
-    slopes = [(after - before) * 100 for before, after in zip(found, found[1:], strict=False)]
+    slopes = [(after - before) * 100 for before, after in pairwise(found)]
     # 1.5 and 4.5 in a ramp of 0.4 s: at most 3.75 per s, changed by 28.125 per s².
     assert max(map(abs, slopes)) <= 3.75 + 1e-9
-    changes = [abs(b - a) * 100 for a, b in zip(slopes, slopes[1:], strict=False)]
+    changes = [abs(b - a) * 100 for a, b in pairwise(slopes)]
     assert max(changes) <= 28.125 * 1.5  # the last bit to 0 and 1 is cut off
 
 

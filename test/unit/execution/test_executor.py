@@ -133,7 +133,7 @@ def test_a_chunk_faster_than_the_joints_is_slowed_not_broken(make_drive, make_ch
     drive = make_drive(make_chunk([(0.2 * i, 0.08 * i) for i in range(11)], start_ms=1000))
     drive.run(1000)  # 2 rad/s where 1 rad/s is allowed
     assert drive.core.chunk_scale == pytest.approx(0.5)
-    assert [note.code.value for note in drive.core.notes()][0] == "chunk_velocity"
+    assert drive.core.notes()[0].code is Code.CHUNK_VELOCITY
     drive.run(3500)
     assert_smooth(drive)
     assert drive.at(5500).tolist() == pytest.approx([2.0, 0.8])

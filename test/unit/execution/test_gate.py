@@ -155,26 +155,37 @@ def test_an_action_may_be_beyond_a_limit_by_as_much_as_networks_miss(robot, make
     assert check_chunk(make_chunk(at(3.009, -0.0009)), robot, 0) == Verdict()
 
 
-def test_an_action_farther_beyond_its_limit_makes_the_robot_hold(robot, make_chunk):
+def test_an_action_farther_beyond_its_limit_is_told_and_left_to_the_limiter(robot, make_chunk):
     verdict = check_chunk(make_chunk(at(3.02)), robot, 0)
-    assert verdict.consequence is HOLD
-    assert str(verdict.reason) == "chunk_limits: action 0 of turn asks for 3.02 rad, limit 3"
-    verdict = check_chunk(make_chunk([(0, 0.5), (0, 0.5), (0, -0.25)]), robot, 0)
-    assert "chunk_limits: action 2 of slide asks for -0.25 m, limit 0" in said(verdict)
-
-
-def test_what_is_beyond_a_limit_may_be_left_to_the_limiter(robot, make_chunk):
-    verdict = check_chunk(make_chunk(at(3.5)), robot, 0, settings=GateSettings(limits=PLAY))
     assert (verdict.consequence, verdict.reason) == (PLAY, None)
     assert said(verdict) == [
-        "chunk_limits: action 0 of turn asks for 3.5 rad, limit 3; played up to the limit"
+        "chunk_limits: action 0 of turn asks for 3.02 rad, limit 3; played up to the limit"
+    ]
+    verdict = check_chunk(make_chunk([(0, 0), (0, 0), (0, -0.0015)]), robot, 0)
+    assert said(verdict) == [
+        "chunk_limits: action 2 of slide asks for -0.0015 m, limit 0; played up to the limit"
     ]
 
 
+def test_an_action_far_beyond_its_limit_makes_the_robot_hold(robot, make_chunk):
+    assert check_chunk(make_chunk(at(3.099)), robot, 0).consequence is PLAY
+    verdict = check_chunk(make_chunk(at(3.101)), robot, 0)
+    assert verdict.consequence is HOLD
+    assert str(verdict.reason) == "chunk_limits: action 0 of turn asks for 3.101 rad, limit 3"
+
+
+def test_a_user_may_refuse_any_action_beyond_its_limit(robot, make_chunk):
+    for consequence in (REJECT, HOLD):
+        strict = GateSettings(limits=consequence)
+        assert check_chunk(make_chunk(at(3.02)), robot, 0, settings=strict).reason is not None
+    verdict = check_chunk(make_chunk(at(4)), robot, 0, settings=GateSettings(limits=REJECT))
+    assert verdict.consequence is HOLD
+
+
 def test_a_joint_that_stands_beyond_its_limit_may_be_led_back(robot, make_chunk):
-    chunk = make_chunk([(3.2, 0), (3.15, 0), (3.1, 0)])
+    chunk = make_chunk([(3.2, -0.1), (3.15, -0.075), (3.1, -0.05)])
     assert reason_of(chunk, robot, 0).code is Code.CHUNK_LIMITS
-    assert check_chunk(chunk, robot, 0, measured=np.array([3.2, 0.0])) == Verdict()
+    assert check_chunk(chunk, robot, 0, measured=np.array([3.2, -0.1])) == Verdict()
 
 
 # --- velocity and acceleration -----------------------------------------------------------------
@@ -191,7 +202,10 @@ def ramp(slope: float) -> list[tuple[float, float]]:
 
 
 def test_a_chunk_at_the_velocity_limit_plays_as_it_is(robot, make_chunk):
-    assert check_chunk(make_chunk(ramp(0.1)), robot, 0) == Verdict()
+    chunk = make_chunk([(0.1 * i, 0) for i in range(11)])
+    assert np.diff(chunk.actions, axis=0).max() > 0.1  # by rounding
+    assert check_chunk(chunk, robot, 0) == Verdict()
+    assert check_chunk(make_chunk(ramp(0.101)), robot, 0).scale == pytest.approx(1 / 1.01)
 
 
 def test_a_chunk_that_is_too_fast_is_played_so_slowly_that_it_fits(robot, make_chunk):
@@ -219,6 +233,13 @@ def test_a_user_may_play_a_chunk_that_is_too_fast_or_refuse_it(robot, make_chunk
         assert (verdict.consequence, verdict.scale) == (consequence, 1.0)
         assert (verdict.reason is None) == (consequence is PLAY)
         assert said(verdict) == ["chunk_velocity: action 1 of turn asks for 1.25 rad/s, limit 1"]
+
+
+def test_a_user_who_holds_for_velocity_holds_also_where_the_table_would(robot, make_chunk):
+    chunk = make_chunk(ramp(0.6))
+    for consequence in (PLAY, REJECT, HOLD):
+        verdict = check_chunk(chunk, robot, 0, settings=GateSettings(velocity=consequence))
+        assert verdict.consequence is HOLD
 
 
 def with_acceleration(robot: Embodiment, acceleration: float) -> Embodiment:
@@ -331,6 +352,16 @@ def test_a_first_action_is_judged_by_the_time_to_it(robot, make_chunk, first, co
     assert (verdict.consequence, said(verdict)) == (consequence, words)
 
 
+def test_what_is_driven_by_velocity_has_neither_a_place_nor_a_jump_to_it(driven, make_chunk):
+    chunk = make_chunk([(-0.9, 0), (-0.9, 0)], kinds=[ActionKind.VELOCITY, ActionKind.POSITION])
+    assert check_chunk(chunk, driven, 0, measured=np.array([2.9, 0.0])) == Verdict()
+    facts = driven.model_dump()
+    facts["joints"][0]["velocity"] = 20.0
+    fast = Embodiment.model_validate(facts)  # 15 rad/s are no position of 15 rad
+    chunk = make_chunk([(15, 0), (15, 0)], kinds=chunk.kinds)
+    assert check_chunk(chunk, fast, 0) == Verdict()
+
+
 def test_without_a_measured_pose_there_is_no_jump(robot, make_chunk):
     assert check_chunk(make_chunk(at(2.0)), robot, 0) == Verdict()
     assert check_chunk(make_chunk(at(2.0)), robot, 0, measured=np.full(2, np.nan)) == Verdict()
@@ -359,10 +390,11 @@ def test_every_check_leads_to_what_the_table_declares(robot, make_chunk):
         Check.FINITE: make_chunk(at(np.nan)),
         Check.ORDER: make_chunk(start_ms=-900),
         Check.TIME: make_chunk(start_ms=5000),
-        Check.LIMITS: make_chunk(at(4.0)),
+        Check.LIMITS: make_chunk(at(3.05)),
         Check.VELOCITY: make_chunk(ramp(0.2)),
         Check.ACCELERATION: make_chunk([(0, 0), (0.1, 0), (0, 0)]),
         Check.JUMP: make_chunk(at(0.5)),
+        Check.FAR_OUT: make_chunk(at(4.0)),
         Check.PACE: make_chunk(ramp(0.55)),
         Check.REACH: make_chunk(at(2.0)),
     }

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pi0_ros.execution.follower import Motion
+from pi0_ros.execution.limits import JointLimits
+from pi0_ros.execution.measured import MeasuredPose
+from pi0_ros.execution.run import Run
+
+MS = 1_000_000
+TICK = 10 * MS
+
+
+@pytest.fixture
+def measured(robot):
+    """At 0.5 rad and 0.25 m, at 1000 ms."""
+    pose = MeasuredPose(robot.joint_names, 200 * MS, np.array([0.2, 0.05]))
+    pose.take(1000 * MS, np.array([0.5, 0.25]))
+    return pose
+
+
+@pytest.fixture
+def run(robot, measured):
+    """Begun at 1000 ms, with all its lead of 40 ms committed while it stands."""
+    run = Run(robot)
+    run.begin(1000 * MS, measured)
+    commit(run, robot, run.due(1000 * MS))
+    return run
+
+
+def commit(run, robot, count, speed=0.0):
+    for _ in range(count):
+        velocity = np.array([speed, 0.0])
+        target = Motion(run.motion.position + velocity * 0.01, velocity, np.zeros(2))
+        run.step(target, JointLimits.of(robot), TICK)
+
+
+def test_it_begins_standing_where_the_robot_is_measured(run):
+    assert run.is_on
+    assert run.motion.position.tolist() == [0.5, 0.25]
+    assert run.commanded_at(1000 * MS).tolist() == [0.5, 0.25]
+    assert run.stands(1200 * MS)
+
+
+def test_it_does_not_stand_until_every_controller_heard_so(run, robot):
+    commit(run, robot, 5, speed=0.1)
+    assert not run.stands(1040 * MS)
+
+
+def test_time_that_goes_on_breaks_nothing(run):
+    assert run.why_broken(1010 * MS) is None
+    assert run.why_broken(1050 * MS) is None  # the lead and one tick: just in time
+
+
+def test_a_stall_beyond_the_lead_breaks_it_and_the_next_begins_where_controllers_hold(
+    run, robot, measured
+):
+    commit(run, robot, 3, speed=0.1)
+    end = run.motion.position
+    broken = run.why_broken(1200 * MS)
+    assert broken.code.value == "stalled"
+    run.break_off()
+    measured.take(1190 * MS, np.array([0.49, 0.25]))  # still on its way there
+    run.begin(1200 * MS, measured)
+    assert run.motion.position.tolist() == end.tolist()
+
+
+def test_after_a_long_stall_it_begins_where_the_robot_is(run, measured):
+    assert run.why_broken(2500 * MS).code.value == "stalled"
+    run.break_off()
+    measured.take(2490 * MS, np.array([0.4, 0.2]))
+    run.begin(2500 * MS, measured)
+    assert run.motion.position.tolist() == [0.4, 0.2]
+
+
+def test_a_clock_that_goes_back_breaks_it(run, measured):
+    assert str(run.why_broken(500 * MS)).startswith("clock_jump: back by 0.5")
+    run.break_off()
+    run.begin(500 * MS, measured)
+    assert run.motion.position.tolist() == [0.5, 0.25]
+
+
+def test_without_a_run_nothing_can_break(robot):
+    assert Run(robot).why_broken(10**15) is None
+    assert Run(robot).stands(0)
