@@ -14,6 +14,7 @@ from pi0_ros.embodiment.files import find_embodiment, share_directory
 from pi0_ros.viewer import Viewer
 
 Value = str | int | float | bool
+RESPAWN_DELAY_S = 2.0  # as in Nav2: a node that cannot start does not fill the log
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class NodePlan:
         remappings: From relative topic to relative topic.
         arguments: Plain command line arguments.
         log_level: Least level that it logs.
+        respawn: Start it again when it ends.
     """
 
     executable: str
@@ -41,6 +43,7 @@ class NodePlan:
     remappings: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     log_level: str = "info"
+    respawn: bool = False
 
     @property
     def name(self) -> str:
@@ -107,6 +110,9 @@ class Options:
     log_level: str = _option(
         "info", "least level that the nodes log", "debug", "info", "warn", "error"
     )
+    use_respawn: bool = _option(
+        False, f"start a node again {RESPAWN_DELAY_S:g} s after it ended by itself"
+    )
     launch_rviz: bool = _option(
         False, "open RViz with the robot, its cameras and the plan that it executes"
     )
@@ -168,6 +174,7 @@ def plan(
             params_file=params_file,
             parameters={**node.parameters, **changed.get(node.name, {})},
             log_level=options.log_level,
+            respawn=options.use_respawn,
         )
         for node in nodes
     )

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from pi0_ros.bringup import NodePlan, Options, Value, parameter_words, plan
+from pi0_ros.bringup import (
+    RESPAWN_DELAY_S,
+    NodePlan,
+    Options,
+    Value,
+    parameter_words,
+    plan,
+)
 from pi0_ros.embodiment.files import known_embodiments
 
 TRUTHS = ("true", "false", "True", "False")  # the latter are what str() makes in a launch file
@@ -67,6 +74,8 @@ def _node(node: NodePlan) -> Any:
         arguments=[*node.arguments, *words],
         output="screen",
         emulate_tty=True,
+        respawn=node.respawn,
+        respawn_delay=RESPAWN_DELAY_S,
     )
 
 

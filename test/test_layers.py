@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pi0_ros"
 
 ROS = {
-    "rclpy", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs",
+    "rclpy", "rcl_interfaces", "action_msgs", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs",
     "lifecycle_msgs", "nav_msgs", "pi0_msgs", "rosgraph_msgs", "sensor_msgs", "std_msgs",
     "std_srvs", "tf2_msgs", "trajectory_msgs", "visualization_msgs",
+    "action_msgs",
 }  # fmt: skip
 MESSAGES = ROS - {"rclpy", "rcl_interfaces", "rosgraph_msgs", "lifecycle_msgs", "std_srvs"}
 
@@ -29,7 +30,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "simulation": ({"embodiment"}, {"numpy", "scipy", "mujoco"}),
     "bridge": (
         {"embodiment", "observation", "execution", "simulation"},
-        {"numpy", "cv2", *MESSAGES},
+        {"numpy", "cv2", "rosbags", "mcap", "ament_index_python", *MESSAGES},
     ),
     "nodes": (
         {"embodiment", "observation", "execution", "policy", "simulation", "bridge"},

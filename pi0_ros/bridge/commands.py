@@ -14,9 +14,12 @@ from pi0_ros.bridge.encoders.interbotix import JointGroupEncoder, JointSingleEnc
 from pi0_ros.bridge.encoders.standard import (
     ForwardPositionEncoder,
     JointStateEncoder,
-    JointTrajectoryEncoder,
     TwistEncoder,
     TwistStampedEncoder,
+)
+from pi0_ros.bridge.encoders.trajectories import (
+    FollowJointTrajectoryEncoder,
+    JointTrajectoryEncoder,
 )
 from pi0_ros.bridge.message_packages import described
 from pi0_ros.embodiment.controllers import OUTPUTS, Controller
@@ -43,6 +46,7 @@ class CommandEncoder(Protocol):
 # The messages of vendors are imported when an encoder is made, not before.
 ENCODERS: dict[str, Any] = {
     "joint_trajectory": JointTrajectoryEncoder,
+    "follow_joint_trajectory": FollowJointTrajectoryEncoder,
     "forward_position": ForwardPositionEncoder,
     "joint_state": JointStateEncoder,
     "twist": TwistEncoder,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from trajectory_msgs.msg import JointTrajectory
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.simulation.controllers import Rejected, Trajectory
@@ -28,8 +30,18 @@ def decode_trajectory(message: JointTrajectory) -> Trajectory:
     )
 
 
+def committed(message: JointTrajectory) -> Sequence[JointTrajectoryPoint]:
+    """Return the points of one of our windows that are final: a stop begins at the last of them."""
+    plain = sum(not len(point.velocities) for point in message.points)
+    return message.points[: plain + 1]  # type: ignore[no-any-return]
+
+
 def _optional(rows: list[list[float]], what: str) -> np.ndarray | None:
-    return _column(rows, what) if any(len(row) for row in rows) else None
+    """Return None where no point has any, and nan where some have none."""
+    if not any(len(row) for row in rows):
+        return None
+    none = [np.nan] * max(len(row) for row in rows)
+    return _column([row if len(row) else none for row in rows], what)
 
 
 def _column(rows: list[list[float]], what: str) -> np.ndarray:

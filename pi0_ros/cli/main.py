@@ -15,9 +15,11 @@ from pi0_ros.cli.bench.command import app as bench
 from pi0_ros.cli.check.command import check
 from pi0_ros.cli.convert import convert
 from pi0_ros.cli.inspect import inspect
+from pi0_ros.cli.replay.command import replay
 from pi0_ros.cli.robots.command import robots
 from pi0_ros.cli.running import run_plan
 from pi0_ros.cli.schema import schema
+from pi0_ros.cli.task.command import task
 from pi0_ros.cli.verify.command import verify
 from pi0_ros.embodiment.files import EmbodimentError, known_embodiments
 from pi0_ros.embodiment.loading import load_embodiment
@@ -59,6 +61,7 @@ def up(
     params_file: Annotated[str, _explained("params_file")] = "",
     tf_prefix: Annotated[str, _explained("tf_prefix")] = "",
     log_level: Annotated[str, _explained("log_level")] = "info",
+    use_respawn: Annotated[bool, _explained("use_respawn")] = False,
     profile: Annotated[bool, typer.Option(help="use this package's Fast DDS profile")] = True,
     param: Annotated[
         list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
@@ -82,6 +85,7 @@ def up(
         params_file=params_file,
         tf_prefix=tf_prefix,
         log_level=log_level,
+        use_respawn=use_respawn,
     )
     bring_up = plan(embodiment, options, parse_overrides(param or []))
     raise typer.Exit(run_plan(bring_up if profile else replace(bring_up, environment={})))
@@ -107,10 +111,12 @@ def demo(
 
 app.command(epilog="Example: pi0 check ur5e_bimanual --checkpoint lerobot/pi0_base")(check)
 app.command(epilog="Example: pi0 inspect lerobot/pi0_base --json out/pi0.json")(inspect)
+app.command(epilog="Example: pi0 replay bag --seed 3")(replay)
 app.command(epilog="Example: pi0 robots --write docs")(robots)
 app.command(epilog="Example: pi0 verify --device cuda")(verify)
 app.command(epilog="Example: pi0 convert checkpoints/pi0_base out/pi0 --asset trossen")(convert)
 app.command(epilog="Example: pi0 schema --out embodiment.schema.json")(schema)
+app.command(epilog="Example: pi0 task 'left arm reach the red block' --settled 1 --timeout 9")(task)
 
 
 @app.command(epilog="Example: pi0 random-checkpoint /tmp/random --embodiment ur5e_bimanual")

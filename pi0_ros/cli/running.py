@@ -12,6 +12,7 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 
 from pi0_ros.bringup import BringUp
+from pi0_ros.cli.respawning import respawning
 
 FIRST_NODE_CODE = 10  # exit code of the first node in the plan; the next ones count up
 STOPPED = re.compile(r"(?P<name>\S+) stopped \(rc=(?P<code>-?\d+)\)")
@@ -31,7 +32,7 @@ class WatchingPrinter(Printer):
 
 
 def run_plan(bring_up: BringUp) -> int:
-    """Run all nodes until Ctrl-C, or until one of them ends.
+    """Run all nodes until Ctrl-C, or until one of them ends that is not started again.
 
     Returns:
         0 after Ctrl-C or SIGTERM with every node ending cleanly; otherwise 10 for the plan's first
@@ -41,7 +42,8 @@ def run_plan(bring_up: BringUp) -> int:
     manager = Manager(printer)
     environment = {**os.environ, **bring_up.environment, "PYTHONUNBUFFERED": "1"}
     for node in bring_up.nodes:
-        manager.add_process(node.name, f"exec {shlex.join(node.command())}", env=environment)
+        command = respawning(node.command()) if node.respawn else node.command()
+        manager.add_process(node.name, f"exec {shlex.join(command)}", env=environment)
     manager.loop()
     name, code = printer.first_stopped or ("", 0)
     asked_to_stop = manager.returncode in (130, 143)

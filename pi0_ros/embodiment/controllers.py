@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pi0_ros.embodiment.errors import unknown_name
-from pi0_ros.embodiment.strict import DriverNumber, Misfit, Name, Rate, Spec, Topic, reject_repeats
+from pi0_ros.embodiment.speed_scaling import SpeedScaling
+from pi0_ros.embodiment.strict import (
+    DriverNumber,
+    Milliseconds,
+    Misfit,
+    Name,
+    Rate,
+    Spec,
+    Topic,
+    reject_repeats,
+)
 
 # Types that the controller_manager of ros2_control runs, and can switch.
-ROS2_CONTROL = ("joint_trajectory", "forward_position", "twist_stamped")
+# Types that take windows of the reference; the others take one sample at a time.
+TRAJECTORIES = ("joint_trajectory", "follow_joint_trajectory")
+ROS2_CONTROL = (*TRAJECTORIES, "forward_position", "twist_stamped")
 OUTPUTS = "pi0_ros.outputs"  # entry points: further types of controllers
 
 
@@ -71,9 +84,11 @@ class StateSource(Spoken):
 
     Attributes:
         type: Of its messages: sensor_msgs/JointState, ARX's RobotStatus, or the PosCmd of its lift.
+        age_ms: Oldest positions that count, where not the nodes' parameters hold [ms].
     """
 
     type: Literal["joint_state", "arx_robot_status", "arx_lift_status"] = "joint_state"
+    age_ms: Milliseconds | None = None
 
     @model_validator(mode="after")
     def _lift_is_one_joint(self) -> StateSource:
@@ -90,16 +105,29 @@ class ControllerSpec(Spoken):
             part of its topic, too.
         type: Who takes the commands, and with it their message.
         rate_hz: How often it is served [Hz].
+        speed_scaling: The slider of the robot behind it; the slowest one slows all.
     """
 
     name: Topic
     rate_hz: Rate
+    speed_scaling: SpeedScaling | None = None
 
 
 class JointTrajectoryController(ControllerSpec):
-    """joint_trajectory_controller, UR's scaled one included: rolling windows of stamped points."""
+    """joint_trajectory_controller: rolling windows of stamped points, on a topic or as goals.
 
-    type: Literal["joint_trajectory"]
+    Attributes:
+        scaled: Whether its own trajectory time runs by `speed_scaling`, as in UR's scaled one.
+    """
+
+    type: Literal["joint_trajectory", "follow_joint_trajectory"]
+    scaled: bool = False
+
+    @model_validator(mode="after")
+    def _what_scales_it_is_known(self) -> JointTrajectoryController:
+        if self.scaled and self.speed_scaling is None:
+            raise Misfit(f"{self.name} is scaled; give it `speed_scaling`, too", "scaled")
+        return self
 
 
 class ForwardController(ControllerSpec):
@@ -222,6 +250,12 @@ class PluginController(ControllerSpec):
 
     type: Annotated[Name, Field(json_schema_extra={"not": {"enum": [*CONTROLLER_TYPES]}})]
     options: dict[Name, Any] = Field(default_factory=dict)
+
+
+def slider_topics(controllers: Iterable[ControllerSpec]) -> dict[str, float]:
+    """Return the topic of each speed slider, and its number for full speed."""
+    sliders = (controller.speed_scaling for controller in controllers)
+    return {slider.topic: slider.full for slider in sliders if slider is not None}
 
 
 def output_plugins() -> tuple[str, ...]:

@@ -181,3 +181,18 @@ def _turned(points: np.ndarray, axis: np.ndarray, angles: np.ndarray) -> np.ndar
     along = (points @ axis)[:, None] * axis
     across = np.cross(axis, points)
     return np.asarray(along + np.cos(angles) * (points - along) + np.sin(angles) * across)
+
+
+def turned(rotation: np.ndarray, wanted: np.ndarray, share: float, most: float) -> np.ndarray:
+    """Turn a rotation towards another.
+
+    Args:
+        rotation: From here, (3, 3).
+        wanted: Towards this, (3, 3).
+        share: Of the angle between the two, up to 1.
+        most: Greatest angle [rad].
+    """
+    left = Rotation.from_matrix(wanted @ rotation.T).as_rotvec()
+    angle = float(np.linalg.norm(left))
+    step = left * min(share, most / max(angle, most))
+    return np.asarray(Rotation.from_rotvec(step).as_matrix() @ rotation)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pi0_ros.embodiment.axes import Base, BaseAxis, Joint
 from pi0_ros.embodiment.controllers import (
+    TRAJECTORIES,
     Controller,
     ControllerSpec,
     PluginController,
@@ -18,6 +19,7 @@ from pi0_ros.embodiment.controllers import (
 )
 from pi0_ros.embodiment.scene import Scene
 from pi0_ros.embodiment.strict import (
+    Milliseconds,
     Misfit,
     Name,
     Rate,
@@ -57,6 +59,7 @@ class Camera(Spec):
         height: Of an image [pixels].
         rate_hz: Images per second [Hz].
         fovy_deg: Vertical field of view [degrees].
+        age_ms: Oldest image of it that is used, where not the policy's `image_age_ms` holds [ms].
     """
 
     name: Name
@@ -67,6 +70,7 @@ class Camera(Spec):
     height: Pixels
     rate_hz: Rate
     fovy_deg: float = Field(gt=0, lt=180)
+    age_ms: Milliseconds | None = None
 
 
 class OpenPi(Spec):
@@ -281,7 +285,7 @@ class Embodiment(Spec):
     @cached_property
     def streamed(self) -> np.ndarray:
         """Which axes have a controller that takes one sample at a time, (A,) bool."""
-        windowed = [c.joints for c in self.controllers if c.type == "joint_trajectory"]
+        windowed = [c.joints for c in self.controllers if c.type in TRAJECTORIES]
         names = {joint for joints in windowed for joint in joints}
         return np.array([name not in names for name in self.axis_names])
 

@@ -9,6 +9,7 @@ from pi0_ros.embodiment.axes import Base, Joint
 from pi0_ros.embodiment.controllers import (
     Controller,
     ForwardController,
+    JointTrajectoryController,
     StateSource,
     TwistController,
 )
@@ -25,7 +26,8 @@ def simulated(embodiment: Embodiment) -> Embodiment:
     """Return the robot as the simulation speaks it.
 
     Controllers that need a vendor's messages or an action become forward_position on
-    ``<name>/commands`` in the joint's own units, and all joints are on ``joint_states``.
+    ``<name>/commands`` in the joint's own units, those of trajectories joint_trajectory on
+    ``<name>/joint_trajectory``, and all joints are on ``joint_states``.
     """
     controllers = tuple(_forward(controller) for controller in embodiment.controllers)
     return _changed(embodiment, controllers=controllers, states=())
@@ -88,6 +90,9 @@ def _prefixed_base(base: Base, tf_prefix: str) -> Base:
 def _forward(controller: Controller) -> Controller:
     if controller.type in SIMULATED:
         return controller
+    if isinstance(controller, JointTrajectoryController):  # the action, as the topic beside it
+        topic = f"{controller.name}/joint_trajectory"
+        return controller.model_copy(update={"type": "joint_trajectory", "topic": topic})
     return ForwardController(
         name=controller.name,
         type="forward_position",

@@ -116,5 +116,5 @@ class ChunkMotion:
 
         Zero for what is no position of an arm, and where the pose (A,) [rad or m] is NaN.
         """
-        seconds = np.abs(self.actions[0] - pose) / bounds.velocity
-        return np.asarray(np.fmax(seconds * bounds.placed, 0.0))
+        way = np.where(bounds.placed, np.abs(self.actions[0] - pose), 0.0)
+        return np.asarray(np.fmax(way / bounds.velocity, 0.0))

@@ -103,9 +103,7 @@ class ChunkExecutor:
         self._fault, self._findings = None, verdict.findings
         if self._settings.shadow:
             self._follow_operator(now_ns)
-        self._playback.join(
-            chunk, self._run.motion.position, self._executed_ns(chunk), verdict.scale
-        )
+        self._playback.join(chunk, self._run.motion, self._executed_ns(chunk), verdict.scale)
         return None
 
     def _executed_ns(self, chunk: ActionChunk) -> int:
@@ -158,6 +156,11 @@ class ChunkExecutor:
         if not self.permission.is_enabled and not self._run.is_on:
             return State.DISABLED
         return State.EXECUTING if self.reason == OK else State.HOLDING
+
+    @property
+    def is_commanding(self) -> bool:
+        """Whether there is a window to command."""
+        return self._run.is_on
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -255,7 +258,7 @@ class ChunkExecutor:
 
     def _begin_run(self, now_ns: int) -> None:
         self._run.begin(now_ns, self._measured)
-        self.tally.begun()
+        self.tally.begun(self._run.motion)
 
     def _end_run(self, now_ns: int) -> None:
         broken = self._run.why_broken(now_ns)

@@ -51,6 +51,11 @@ class Follower:
         self.motion = Motion.resting(position)
         self.is_off = np.zeros(len(position), dtype=bool)
 
+    def resume(self, motion: Motion) -> None:
+        """Go on with a motion."""
+        self.motion = motion
+        self.is_off = np.zeros(len(motion.position), dtype=bool)
+
     def step(self, target: Motion, limits: JointLimits, dt: float) -> None:
         """Move one period towards where a target is afterwards.
 
@@ -65,11 +70,9 @@ class Follower:
         """
         now = self.motion
         change = limits.jerk * dt
-        wanted = np.clip(
-            target.position,
-            np.minimum(limits.lower, now.position),
-            np.maximum(limits.upper, now.position),
-        )
+        lower = np.minimum(limits.lower, now.position)
+        upper = np.maximum(limits.upper, now.position)
+        wanted = np.minimum(np.maximum(target.position, lower), upper)
         acceleration = ((wanted - now.position) / dt - now.velocity) / dt
         within = np.abs(acceleration - now.acceleration) <= change * np.where(
             self.is_off, RETURNING_SHARE, 1.0 + ROUNDING
@@ -104,7 +107,7 @@ class _Bounds:
         self._acceleration, self._jerk = limits.braking
         self._full_jerk = limits.jerk
         # A joint beyond its limit may stay where it is.
-        room = np.stack((limits.upper - now.position, now.position - limits.lower))
+        room = limits.walls - BOTH_WAYS * now.position
         self._room = np.maximum(room, 0.0) + ROUNDING
         self._velocity = now.velocity * BOTH_WAYS
 

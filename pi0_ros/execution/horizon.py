@@ -124,6 +124,11 @@ class CommittedHorizon:
         last = self.position_at(served_ns)
         return np.array(end if last is None else np.where(streamed, last, end))
 
+    def newest(self, count: int) -> np.ndarray:
+        """Return the newest positions, oldest first, (up to count, A) [rad or m]."""
+        first = max(self._first, self._next - count)
+        return np.asarray(self._positions[np.arange(first, self._next) % self._size])
+
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples from just before ``now_ns`` [ns] to the end of the horizon."""
         first = max(now_ns // self.period_ns - TICKS_BEHIND, self._first)

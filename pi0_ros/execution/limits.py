@@ -78,6 +78,11 @@ class JointLimits:
         """Acceleration (A,) [per s²] and jerk (A,) [per s³] that are counted on for a stop."""
         return BRAKING_SHARE * self.acceleration, BRAKING_SHARE * self.jerk
 
+    @cached_property
+    def walls(self) -> np.ndarray:
+        """How far is up, and how far is down, from zero, (2, A) [rad or m]."""
+        return np.stack((self.upper, -self.lower))
+
     def fastest_rate(self, speed: np.ndarray) -> float:
         """Greatest clock rate up to 1 at which a path of speed (A,) [per s] keeps the velocity."""
         return 1 / max(1.0, float((np.abs(speed) * self.paced / self.velocity).max()) / HEADROOM)

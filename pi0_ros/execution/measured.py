@@ -55,11 +55,6 @@ class MeasuredPose:
             return None
         return np.asarray(closest[1])
 
-    def near(self, held: np.ndarray) -> np.ndarray:
-        """Return where a robot stands that was told to hold (J,): there, unless it is astray."""
-        assert self.position is not None
-        return self.position if self.why_astray(held) else held
-
     def why_unseen(self, now_ns: int) -> Reason | None:
         """Say why the pose does not tell where the robot is at ``now_ns`` [ns]."""
         if self.position is None:

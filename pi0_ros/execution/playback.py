@@ -11,11 +11,14 @@ from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.settings import ExecutorSettings
+from pi0_ros.execution.smoothing import PathLimits
 
 # How far an axis may trail the path, as what it covers in this time at its velocity limit. The
 # clock slows from half of it on, and waits at all of it: a path that no limit allows is left by so
 # much and no more.
 TRAIL_S = 0.01
+ON_PATH = 1e-9  # [rad or m]; so close to the path an axis is on it
+SLOW = 0.1  # of the clock: below, what an axis does tells little of what it would do at full speed
 
 
 class Playback:
@@ -43,11 +46,13 @@ class Playback:
             share * limits.acceleration,
             share * limits.jerk,
             ~limits.paced,
+            PathLimits(limits.acceleration, limits.jerk, TRAIL_S * limits.velocity),
         )
         self._clock = TrajectoryClock(settings.ramp_ns)
         self._reference: Reference | None = None
         self._path: Motion | None = None  # where the path is read, by trajectory time
         self.elapsed_ns = 0
+        self._is_off: np.ndarray = np.zeros(len(limits.velocity), dtype=bool)
         self.scale = 1.0
         self.pace: Reason | None = None
         self.seam = 0.0
@@ -75,22 +80,39 @@ class Playback:
         end_ns = self._reference.joined_ns + self._reference.fade.duration_ns
         return max(end_ns - self.elapsed_ns, 0)
 
-    def join(
-        self, chunk: ActionChunk, position: np.ndarray, elapsed_ns: int, scale: float = 1.0
-    ) -> None:
+    def join(self, chunk: ActionChunk, now: Motion, elapsed_ns: int, scale: float = 1.0) -> None:
         """Go on with a chunk, without a jump.
 
         Args:
             chunk: The plan.
-            position: Where the axes are at the join, (A,) [rad or m].
+            now: Where the axes are at the join, and how they move.
             elapsed_ns: How much of the chunk is over at the join [ns].
             scale: Greatest clock rate at which it may be played.
         """
-        before = self._path if self._clock.rate > 0.0 else None
-        self._reference = join(chunk, elapsed_ns, position, before, self._join_limits)
+        self._reference = join(
+            chunk, elapsed_ns, now.position, self._before(now), self._join_limits
+        )
         self.elapsed_ns, self.scale = elapsed_ns, scale
         self._path = self._reference.at(elapsed_ns)
         self.seam = float(np.abs(self._reference.fade.difference.position).max())
+
+    def _before(self, now: Motion) -> Motion | None:
+        """Return speed and acceleration along the path by trajectory time; None where it stands.
+
+        Of an axis that trails the path, its own: what it was to do is not what it does.
+        """
+        path, rate = self._path, self._clock.rate
+        if path is None or rate == 0.0:
+            return None
+        if rate < SLOW:
+            return path
+        speed = now.velocity / rate
+        turn = (now.acceleration - speed * self._clock.slope) / rate**2
+        return Motion(
+            path.position,
+            np.where(self._is_off, speed, path.velocity),
+            np.where(self._is_off, turn, path.acceleration),
+        )
 
     def end(self) -> None:
         """Forget the chunk and stand at once, as where nothing is commanded."""
@@ -116,7 +138,7 @@ class Playback:
         reference, path = self._reference, self._path
         if reference is None or path is None:
             return Motion.resting(now.position), 0
-        trailing = 1.0 if self.elapsed_ns == reference.joined_ns else self._trailing(now, path)
+        trailing = self._trailing(now, path)
         rate = self._wanted_rate(share, path, trailing)
         gentlest = self._limits.gentlest_clock(path.velocity)
         remaining_ns = reference.duration_ns - self.elapsed_ns
@@ -133,6 +155,7 @@ class Playback:
         """Say at which share of its rate the clock goes on so that no axis trails too far."""
         assert self._reference is not None
         trail = np.where(self._reference.by_velocity, 0.0, np.abs(path.position - now.position))
+        self._is_off = trail > ON_PATH
         return min(max(2.0 - 2.0 * float((trail / self._trail).max()), 0.0), 1.0)
 
     def _wanted_rate(self, share: float, path: Motion, trailing: float) -> float:

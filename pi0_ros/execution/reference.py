@@ -11,6 +11,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from pi0_ros.execution.chunk import ActionChunk
 from pi0_ros.execution.follower import Motion
+from pi0_ros.execution.smoothing import PathLimits, smoothed
 
 # Greatest derivatives on [0, 1] of the three parts of a fade: of an offset,
 # 1 - 10 s³ + 15 s⁴ - 6 s⁵, of a slope, s - 6 s³ + 8 s⁴ - 3 s⁵, and of a curvature,
@@ -21,35 +22,43 @@ OFFSET_PEAK_JERK = 60.0
 SLOPE_PEAK_CURVATURE = 3.95
 SLOPE_PEAK_JERK = 36.0
 CURVATURE_PEAK_JERK = 9.0
+# Their coefficients of s⁵ to 1, (6, 3).
+PARTS = np.array([[-6, -3, -0.5], [15, 8, 1.5], [-10, -6, -1.5], [0, 0, 0.5], [0, 1, 0], [1, 0, 0]])
+SHORTEST_NS = 50_000_000  # of the fade of a slope or a curvature
 
 
 class ChunkCurve:
     """Piecewise cubic through a chunk's actions, positions or velocities.
 
-    Positions of arms have a continuous curvature. Those of grippers, and velocities, do not
+    Positions of arms are smoothed, and have a continuous curvature. Those of grippers, and
+    velocities, do not
     overshoot between two actions: no gripper opens beyond its target. The ends are held; but a
     velocity is zero from the last action on: a base drives no farther than it was told.
 
     Args:
         chunk: At least two actions.
         shaped: Columns that do not overshoot, (A,) bool.
+        limits: What positions of arms are smoothed to.
 
     Source:
         Fritsch and Carlson 1980, monotone piecewise cubic interpolation, for the latter.
     """
 
-    def __init__(self, chunk: ActionChunk, shaped: np.ndarray) -> None:
+    def __init__(self, chunk: ActionChunk, shaped: np.ndarray, limits: PathLimits) -> None:
         """Fit the curve once; reading it costs one small polynomial."""
-        times = np.arange(chunk.horizon) * (chunk.period_ns / 1e9)
+        period_s = chunk.period_ns / 1e9
+        times = np.arange(chunk.horizon) * period_s
         # (4, H - 1, A): coefficients of each piece, highest power first, in seconds.
-        c = CubicSpline(times, chunk.actions, axis=0, bc_type="natural").c
+        positions = smoothed(chunk.actions, period_s, limits)
+        c = CubicSpline(times, positions, axis=0, bc_type="natural").c
         if shaped.any():
             c[:, :, shaped] = PchipInterpolator(times, chunk.actions[:, shaped], axis=0).c
         self._values = np.ascontiguousarray(c.transpose(1, 0, 2))  # (H - 1, 4, A)
         self._slopes = self._values[:, :3] * np.array([[3.0], [2.0], [1.0]])
         self._curvatures = self._slopes[:, :2] * np.array([[2.0], [1.0]])
         self._period_ns = chunk.period_ns
-        self._end = np.where(chunk.by_velocity, 0.0, chunk.actions[-1])
+        last = np.where(shaped, chunk.actions[-1], positions[-1])
+        self._end = np.where(chunk.by_velocity, 0.0, last)
         self.duration_ns = (chunk.horizon - 1) * chunk.period_ns
 
     def at(self, elapsed_ns: int) -> Motion:
@@ -72,7 +81,7 @@ class OffsetFade:
 
     Attributes:
         difference: Offset, slope and curvature by the chunk's time at the join, (A,) each.
-        durations_ns: Chunk's time until it is gone, (A,) [ns].
+        durations_ns: Chunk's time until each of the three is gone, (3, A) [ns].
     """
 
     difference: Motion
@@ -84,27 +93,16 @@ class OffsetFade:
         return int(self.durations_ns.max())
 
     @cached_property
-    def _durations(self) -> np.ndarray:
-        return np.asarray(self.durations_ns / 1e9)
-
-    @cached_property
     def _coefficients(self) -> np.ndarray:
-        """Coefficients of s⁵ to 1, of the fade and of its two derivatives, (3, 6, A)."""
-        t = self._durations
-        parts = np.stack(
-            [
-                self.difference.position,
-                self.difference.velocity * t,
-                self.difference.acceleration * t * t / 2,
-            ]
-        )
-        basis = np.array([[-6, 15, -10, 0, 0, 1], [-3, 8, -6, 0, 1, 0], [-1, 3, -3, 1, 0, 0]])
-        value = basis.T.astype(float) @ parts
-        slope = np.vstack([0 * t, value[:5] * np.array([[5.0], [4.0], [3.0], [2.0], [1.0]])]) / t
-        curvature = (
-            np.vstack([0 * t, slope[:5] * np.array([[5.0], [4.0], [3.0], [2.0], [1.0]])]) / t
-        )
-        return np.stack([value, slope, curvature])
+        """Coefficients of s⁵ to 1, of each part and of its two derivatives, (6, 3, 3, A)."""
+        t = self.durations_ns / 1e9
+        d = self.difference
+        sizes = np.stack([d.position, d.velocity * t[1], d.acceleration * t[2] ** 2])
+        value = PARTS[:, :, None] * sizes  # (6, 3, A)
+        powers = np.arange(5.0, 0.0, -1.0)[:, None, None]
+        slope = np.concatenate([0 * value[:1], powers * value[:5]]) / t
+        curvature = np.concatenate([0 * value[:1], powers * slope[:5]]) / t
+        return np.stack([value, slope, curvature], axis=1)
 
     def at(self, elapsed_ns: int) -> Motion | None:
         """Return what is left of offset, slope and curvature (A,), None where all is gone."""
@@ -112,10 +110,10 @@ class OffsetFade:
             return None
         s = np.minimum(elapsed_ns / self.durations_ns, 1.0)
         c = self._coefficients
-        value = c[:, 0]
-        for power in range(1, 6):
-            value = value * s + c[:, power]
-        return Motion(*value)
+        left = c[0]
+        for coefficient in c[1:]:
+            left = left * s + coefficient
+        return Motion(*left.sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +169,7 @@ class JoinLimits:
         acceleration: Greatest acceleration that a fade may add, (A,) [rad/s² or m/s²].
         jerk: Greatest jerk that a fade may add, (A,) [rad/s³ or m/s³].
         shaped: Columns that do not overshoot, (A,) bool.
+        path: What the chunk's positions are smoothed to.
     """
 
     shortest_ns: int
@@ -178,6 +177,7 @@ class JoinLimits:
     acceleration: np.ndarray
     jerk: np.ndarray
     shaped: np.ndarray
+    path: PathLimits
 
 
 def join(
@@ -197,7 +197,7 @@ def join(
         limits: How quickly the difference may fade.
     """
     by_velocity = chunk.by_velocity
-    curve = ChunkCurve(chunk, by_velocity | limits.shaped)
+    curve = ChunkCurve(chunk, by_velocity | limits.shaped, limits.path)
     path = curve.at(elapsed_ns)
     speed, turn = (path.velocity, path.acceleration) if before is None else (
         before.velocity, before.acceleration
@@ -228,27 +228,41 @@ def _as_positions(path: Motion, by_velocity: np.ndarray) -> Motion:
 def _fade_durations_ns(
     difference: Motion, by_velocity: np.ndarray, limits: JoinLimits
 ) -> np.ndarray:
-    """Return how long each difference fades, (A,) [ns]: positions together, velocities together.
+    """Return how long each part of each difference fades, (3, A) [ns].
 
-    Apart, because a base that is told to stop must not roll on while an arm comes from afar.
+    Offsets of positions fade together, and those of velocities: apart, because a base that is told
+    to stop must not roll on while an arm comes from afar. Slopes and curvatures fade each in its
+    own time, because the longer they do, the farther they lead away: a curvature therefore never
+    longer than an offset has to, and the follower's jerk limit does the rest.
     """
     offset, slope = np.abs(difference.position), np.abs(difference.velocity)
     # What bounds the first, second and third derivative of a fade; of a velocity's, the first is
-    # an acceleration.
+    # an acceleration, and the third is nobody's.
     first = np.where(by_velocity, limits.acceleration, limits.velocity)
     second = np.where(by_velocity, limits.jerk, limits.acceleration)
+    third = np.where(by_velocity, np.inf, limits.jerk)
     needed = np.maximum.reduce(
         [
             OFFSET_PEAK_SLOPE * offset / first,
             np.sqrt(OFFSET_PEAK_CURVATURE * offset / second),
-            SLOPE_PEAK_CURVATURE * slope / second,
-            np.cbrt(OFFSET_PEAK_JERK * offset * ~by_velocity / limits.jerk),
-            np.sqrt(SLOPE_PEAK_JERK * slope * ~by_velocity / limits.jerk),
-            CURVATURE_PEAK_JERK * np.abs(difference.acceleration) / limits.jerk,
+            np.cbrt(OFFSET_PEAK_JERK * offset / third),
         ]
     )
-    durations_ns = np.full(len(offset), limits.shortest_ns)
+    offsets_s = np.full(len(offset), limits.shortest_ns / 1e9)
     for columns in (by_velocity, ~by_velocity):
-        longest_ns = round(float(needed[columns].max(initial=0.0)) * 1e9)
-        durations_ns[columns] = max(limits.shortest_ns, longest_ns)
-    return durations_ns
+        offsets_s[columns] = max(offsets_s[0], float(needed[columns].max(initial=0.0)))
+    slopes_s = np.maximum(
+        SLOPE_PEAK_CURVATURE * slope / second, np.sqrt(SLOPE_PEAK_JERK * slope / third)
+    )
+    curvatures_s = CURVATURE_PEAK_JERK * np.abs(difference.acceleration) / third
+    shortest_s = SHORTEST_NS / 1e9
+    return np.rint(
+        1e9
+        * np.stack(
+            [
+                offsets_s,
+                np.maximum(slopes_s, shortest_s),
+                np.clip(curvatures_s, shortest_s, limits.shortest_ns / 1e9),
+            ]
+        )
+    ).astype(np.int64)

@@ -10,12 +10,13 @@ from pi0_ros.execution.horizon import CommittedHorizon
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.measured import MeasuredPose
 from pi0_ros.execution.reasons import Code, Reason
+from pi0_ros.execution.stopping import Stopping
 
 LEFT_FOR_NS = 1_000_000_000  # after a longer stall somebody else may have moved the robot
 
 
 class Run:
-    """Begins standing, at the measured pose or, after a stall, where the controllers were left.
+    """Begins standing at the measured pose; after a stall, on the stop that controllers play.
 
     It ends where the robot stands, or where time broke. The way of a base begins anew each time, at
     zero.
@@ -36,7 +37,11 @@ class Run:
         self._served_ns = 0  # when the controllers were served for the last time
         # Twice the longest time between two commands of a controller: all heard of a change since.
         self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
-        self._held: np.ndarray | None = None  # where they hold joints since time broke
+        limits = JointLimits.of(embodiment)
+        self._stopping = Stopping(
+            limits.lower, limits.upper, limits.velocity, limits.acceleration, limits.jerk
+        )
+        self._is_stalled = False  # since time broke, controllers play their stops
 
     @property
     def motion(self) -> Motion:
@@ -51,23 +56,25 @@ class Run:
     def begin(self, now_ns: int, measured: MeasuredPose) -> None:
         """Begin at ``now_ns`` [ns] from a pose that is measured."""
         assert measured.position is not None
-        held, self._held = self._held, None
-        pose = measured.position if held is None else measured.near(held)
+        left = self._left(now_ns)
         self.horizon.restart(now_ns)
-        position = np.zeros_like(self.motion.position)
-        position[self._columns] = pose
-        self._follower.rest(position)
+        if left is not None and not measured.why_astray(left.position[self._columns]):
+            self._follower.resume(left)
+        else:
+            position = np.zeros_like(self.motion.position)
+            position[self._columns] = measured.position
+            self._follower.rest(position)
+        self._is_stalled = False
         self.is_on = True
 
     def why_broken(self, now_ns: int) -> Reason | None:
-        """Say that time jumped or stalled, and remember where the controllers were left."""
+        """Say that time jumped or stalled."""
         due, lead = self.horizon.due(now_ns), self.horizon.lead_ticks
         if not self.is_on or -lead <= due <= lead + 1:  # above: the robot ran out of samples
             return None
         passed_ns = due * self.horizon.period_ns
         seconds = abs(passed_ns) / 1e9
-        held = self.horizon.left_at(self._served_ns, self._streamed)[self._columns]
-        self._held = held if 0 < passed_ns < LEFT_FOR_NS else None
+        self._is_stalled = passed_ns > 0
         if due > 0:
             text = f"{seconds:.3f} s between two steps; waiting for a new chunk"
             return Reason(Code.STALLED, text)
@@ -79,11 +86,40 @@ class Run:
 
     def end(self) -> None:
         """End, and with it what is known of where controllers hold."""
-        self.is_on, self._held = False, None
+        self.is_on = self._is_stalled = False
 
     def break_off(self) -> None:
-        """End where time broke; the next run may begin where the controllers were left."""
+        """End where time broke; the next run goes on with what controllers do since."""
         self.is_on = False
+
+    def _left(self, now_ns: int) -> Motion | None:
+        """Return how the axes move since a stall, just before ``now_ns`` [ns]; None without one.
+
+        A controller of windows plays the stop at the end of its last one, the others hold what they
+        heard last. A base stands, or its driver's timeout is over soon.
+        """
+        horizon = self.horizon
+        end_ns = horizon.next_ns - horizon.period_ns
+        if not self._is_stalled or now_ns - end_ns > LEFT_FOR_NS:
+            return None
+        positions = horizon.newest(3)
+        held = horizon.left_at(self._served_ns, self._streamed)
+        stop = self._stopping.after(positions, horizon.period_ns / 1e9)
+        if stop is None:
+            return Motion.resting(self._joints_only(held))
+        before_ns = now_ns // horizon.period_ns * horizon.period_ns - horizon.period_ns
+        position, velocity, acceleration = stop.at(max(before_ns - end_ns, 0))
+        return Motion(
+            self._joints_only(np.where(self._streamed, held, position)),
+            self._joints_only(np.where(self._streamed, 0.0, velocity)),
+            self._joints_only(np.where(self._streamed, 0.0, acceleration)),
+        )
+
+    def _joints_only(self, values: np.ndarray) -> np.ndarray:
+        """Return (A,) with zeros for a base."""
+        kept = np.zeros_like(values)
+        kept[self._columns] = values[self._columns]
+        return kept
 
     def due(self, now_ns: int) -> int:
         """Count the samples to commit now [ns], and remember that controllers are served."""

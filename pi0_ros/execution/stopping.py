@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import BPoly
 
 from pi0_ros.embodiment.axes import JERK_TIME_S
 
@@ -29,6 +30,17 @@ class Stop:
     positions: np.ndarray
     velocities: np.ndarray
     accelerations: np.ndarray
+
+    def at(self, elapsed_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return position, velocity and acceleration after a time [ns], (J,) each.
+
+        Between its points lie the quintics that a controller plays; after the last it stands.
+        """
+        seconds, end = self.times_ns / 1e9, min(elapsed_ns, int(self.times_ns[-1])) / 1e9
+        points = np.stack([self.positions, self.velocities, self.accelerations], axis=1)
+        curve = BPoly.from_derivatives(seconds, points)
+        position, velocity, acceleration = (np.asarray(curve(end, order)) for order in range(3))
+        return position, velocity, acceleration
 
 
 class Stopping:

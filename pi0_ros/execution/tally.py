@@ -32,9 +32,9 @@ class Tally:
         self.chunks_scaled = 0
         self.last_rejection: Reason | None = None
 
-    def begun(self) -> None:
-        """Hear that a run begins standing."""
-        self._before = np.zeros_like(self._before)
+    def begun(self, motion: Motion) -> None:
+        """Hear how a run begins."""
+        self._before = motion.acceleration
 
     def ticked(self, motion: Motion, touched: np.ndarray, dt: float, *, late: bool) -> None:
         """Count one sample, and which axes a limit held back (A,) bool."""
@@ -42,8 +42,10 @@ class Tally:
         self.late_ticks += late
         jerk = (motion.acceleration - self._before) / dt
         self._before = motion.acceleration
-        sizes = np.abs(np.stack((motion.velocity, motion.acceleration, jerk)))
-        np.maximum(self._fastest, sizes, out=self._fastest)
+        for fastest, now in zip(
+            self._fastest, (motion.velocity, motion.acceleration, jerk), strict=True
+        ):
+            np.maximum(fastest, np.abs(now), out=fastest)
         self._touched |= touched
 
     def accepted(self, scale: float) -> None:

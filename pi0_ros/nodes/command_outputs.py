@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64
 
 from pi0_ros.bridge.commands import CommandEncoder, make_encoder
 from pi0_ros.bridge.joint_states import joint_state
+from pi0_ros.embodiment.controllers import Controller, JointTrajectoryController
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.controller_facts import ControllerFacts
 from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.goal_output import GoalOutput
+from pi0_ros.nodes.speed_sliders import as_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +30,7 @@ class _Output:
     ``drives`` says whether it moves a base.
     """
 
+    controller: Controller
     encoder: CommandEncoder
     channel: Any
     every: int
@@ -67,6 +73,7 @@ class CommandOutputs:
         self._echo_every = max(1, round(rate_hz / echo_hz))
         self._outputs = [
             _Output(
+                controller,
                 encoder,
                 _channel(node, encoder.message_type, controller.topic),
                 max(1, round(rate_hz / controller.rate_hz)),
@@ -74,6 +81,19 @@ class CommandOutputs:
             )
             for encoder, controller in zip(encoders, controllers, strict=True)
         ]
+        self._sliders = [self._listen(each) for each in self._outputs if _is_scaled(each)]
+        windowed = [c for c in controllers if isinstance(c, JointTrajectoryController)]
+        self._facts = ControllerFacts(node, windowed, self._set_splices)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with who takes the commands, and who else gives them."""
+        return (*self._rivals(), *self._facts.problems)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the controllers said about themselves, for /diagnostics."""
+        return self._facts.values
 
     def publish(self, tick: int, window: CommandWindow, now_ns: int) -> None:
         """Serve whoever is due at a tick; ``now_ns`` [ns, node clock]."""
@@ -100,7 +120,46 @@ class CommandOutputs:
 
     def destroy(self) -> None:
         """Drop the publishers and action clients."""
-        dispose(self._node, [self._echo, *(output.channel for output in self._outputs)])
+        channels = (output.channel for output in self._outputs)
+        dispose(self._node, [self._facts, self._echo, *self._sliders, *channels])
+
+    def _rivals(self) -> Iterator[str]:
+        """Name the topics on which somebody else commands, too."""
+        for output in self._outputs:
+            topic = output.controller.topic
+            if (
+                not isinstance(output.channel, GoalOutput)
+                and self._node.count_publishers(topic) > 1
+            ):
+                ours = self._node.get_fully_qualified_name()
+                names = {
+                    f"{one.node_namespace.rstrip('/')}/{one.node_name}"
+                    for one in self._node.get_publishers_info_by_topic(topic)
+                }
+                others = ", ".join(sorted(names - {ours})) or "another node of this name"
+                yield f"{topic}: {others} can command it, too"
+
+    def _listen(self, output: _Output) -> Any:
+        """Let a scaled controller's encoder hear the slider that scales it."""
+        slider = output.controller.speed_scaling
+        assert slider is not None  # the YAML lets no other pass
+        hear: Any = output.encoder
+
+        def on_share(message: Float64) -> None:
+            now_ns = int(self._node.get_clock().now().nanoseconds)
+            hear.hear_speed(as_share(message, slider.full), now_ns)
+
+        return self._node.create_subscription(Float64, slider.topic, on_share, qos.JOINT_STATES)
+
+    def _set_splices(self, controller: str, splices: bool) -> None:
+        for output in self._outputs:
+            if output.controller.name == controller:
+                encoder: Any = output.encoder
+                encoder.splices = splices
+
+
+def _is_scaled(output: _Output) -> bool:
+    return isinstance(output.controller, JointTrajectoryController) and output.controller.scaled
 
 
 def _channel(node: Node, message_type: Any, name: str) -> Any:

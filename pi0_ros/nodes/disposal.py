@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.service import Service
@@ -23,6 +24,7 @@ def dispose(node: Node, entities: Iterable[Any]) -> None:
         (Subscription, node.destroy_subscription),
         (Service, node.destroy_service),
         (Timer, node.destroy_timer),
+        (GuardCondition, node.destroy_guard_condition),
     )
     for entity in entities:
         for kind, destroy in by_kind:

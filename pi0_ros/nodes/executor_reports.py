@@ -13,6 +13,7 @@ from pi0_ros.bridge.status import diagnostics, executor_status, is_problem
 from pi0_ros.execution.executor import ChunkExecutor, State
 from pi0_ros.execution.reasons import Code
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.command_outputs import CommandOutputs
 from pi0_ros.nodes.disposal import dispose
 
 STATUS_PERIOD_S = 0.1
@@ -26,10 +27,18 @@ class ExecutorReports:
         node: Carries the publishers.
         core: What is reported on.
         lock: Guards the core.
+        outputs: Who serves the controllers; what is wrong with those is reported, too.
+
+    Attributes:
+        facts: Further values for /diagnostics.
     """
 
-    def __init__(self, node: Node, core: ChunkExecutor, lock: threading.Lock) -> None:
+    def __init__(
+        self, node: Node, core: ChunkExecutor, lock: threading.Lock, outputs: CommandOutputs
+    ) -> None:
         """Make the publishers."""
+        self._outputs = outputs
+        self.facts: dict[str, str] = {}
         self._node, self._core, self._lock = node, core, lock
         self._status = node.create_publisher(ExecutorStatus, "~/status", qos.STATUS)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATUS)
@@ -67,9 +76,10 @@ class ExecutorReports:
         self._status.publish(message)
 
     def _publish_diagnostics(self, now_ns: int) -> None:
+        others = self._outputs.problems
         with self._lock:
             core, tally = self._core, self._core.tally
-            problems = [str(core.reason)] if is_problem(core.state) else []
+            problems = [*([str(core.reason)] if is_problem(core.state) else []), *others]
             values = {
                 "state": core.state.name,
                 "chunks accepted": tally.chunks_accepted,
@@ -79,6 +89,8 @@ class ExecutorReports:
                 "largest velocity, acceleration, jerk / limit": _ratios(tally.largest_ratios),
                 "notes": "; ".join(map(str, core.notes())),
                 "late ticks": tally.late_ticks,
+                **self.facts,
+                **self._outputs.facts,
             }
         name = self._node.get_fully_qualified_name()
         self._diagnostics.publish(diagnostics(now_ns, name, problems, values, failed=False))

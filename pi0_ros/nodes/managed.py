@@ -15,6 +15,7 @@ from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.signals import SignalHandlerOptions
 
 SIGNAL_POLL_S = 0.1  # how soon a signal is noticed
+FAREWELL_TURNS = 10  # of callbacks: what finishing began to answer, as an aborted goal's result
 
 
 class ManagedNode(LifecycleNode):
@@ -102,6 +103,7 @@ def run(make: Callable[[], ManagedNode], argv: list[str] | None = None) -> int:
         0 after a clean stop, 1 where the node could not be made, started or go on.
     """
     node: ManagedNode | None = None
+    executor: SingleThreadedExecutor | None = None
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -121,5 +123,8 @@ def run(make: Callable[[], ManagedNode], argv: list[str] | None = None) -> int:
     finally:
         if node is not None:
             node.finish()
+            if executor is not None:
+                for _ in range(FAREWELL_TURNS):
+                    executor.spin_once(timeout_sec=0.0)
             node.destroy_node()
         rclpy.try_shutdown()

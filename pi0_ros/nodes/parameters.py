@@ -12,6 +12,7 @@ from rclpy.node import Node
 from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.execution.gate_settings import RULES, Check, Consequence, GateSettings, choices
 from pi0_ros.execution.settings import ExecutorSettings
+from pi0_ros.nodes.realtime import RealtimeSettings, parse_cores
 from pi0_ros.observation.freshness import Freshness
 from pi0_ros.policy.settings import REPLANS, RTC
 
@@ -203,7 +204,20 @@ class ExecutorParameters(CommonParameters):
         high=1.0,
     )
     command_echo_hz: float = parameter(50.0, "rate of ~/command [Hz]", low=1.0, high=500.0)
-    timing_log: str = parameter("", "file that gets beginning, CPU time and duration of every tick; empty: none")
+    realtime_priority: int = parameter(
+        0, "SCHED_FIFO priority of the loop's thread; 0: the usual scheduler", low=0, high=99
+    )
+    cpu_affinity: str = parameter("", "cores of the loop's thread, such as 2,3 or 2-5; empty: all")
+    lock_memory: bool = parameter(False, "keep the whole process in memory")
+    timing_log: str = parameter(
+        "", "file that gets beginning, CPU time and duration of every tick; empty: none"
+    )
+
+    @property
+    def realtime(self) -> RealtimeSettings:
+        """What the loop wants of the kernel."""
+        cores = parse_cores(self.cpu_affinity)
+        return RealtimeSettings(self.realtime_priority, cores, self.lock_memory)
 
     @property
     def executor(self) -> ExecutorSettings:

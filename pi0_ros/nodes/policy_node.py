@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from dataclasses import fields
 from typing import Any
 
-from pi0_msgs.msg import ActionChunk, PolicyStatus
-from pi0_msgs.srv import GetActionChunk, SetPrompt
+from pi0_msgs.msg import PolicyStatus
+from pi0_msgs.srv import SetPrompt
+from std_srvs.srv import Trigger
 
-from pi0_ros.bridge.chunks import encode_chunk
 from pi0_ros.embodiment.loading import load_embodiment
-from pi0_ros.nodes import qos
 from pi0_ros.nodes.disposal import dispose
+from pi0_ros.nodes.executor_progress import ExecutorProgress
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.observation_streams import ObservationStreams
 from pi0_ros.nodes.parameters import PolicyParameters, declare
+from pi0_ros.nodes.planning import Planning
 from pi0_ros.nodes.policy_reports import PolicyReports
-from pi0_ros.nodes.run_task import RunTaskServer
-from pi0_ros.nodes.worker_thread import WorkerThread, with_pauses
-from pi0_ros.observation.assembler import Freshness
-from pi0_ros.observation.observation import NotReady
+from pi0_ros.nodes.run_task import Followed, RunTaskServer
 from pi0_ros.policy.making import make_policy
 from pi0_ros.policy.planner import Planner
 from pi0_ros.policy.settings import PolicySettings
-
-PAUSE_S = 0.005  # how soon a due plan is noticed
 
 
 class PolicyNode(ManagedNode):
@@ -37,94 +32,88 @@ class PolicyNode(ManagedNode):
         """Declare the parameters; everything else waits for configure."""
         super().__init__("policy_node", **options)
         self._settings = declare(self, PolicyParameters)
-        self._planning_lock = threading.Lock()  # a policy is called from one thread at a time
-        self._thread: WorkerThread | None = None
+        self._planning: Planning | None = None
         self._streams: list[Any] = []  # everything that cleanup destroys
 
     def configure(self) -> None:
         """Load the robot and the policy, warm it up, subscribe."""
         p = self._settings
         os.setpriority(os.PRIO_PROCESS, 0, p.niceness)  # threads started from now on inherit it
-        self._embodiment = load_embodiment(
-            p.embodiment, tf_prefix=p.tf_prefix, simulation=p.simulation
-        )
+        robot = load_embodiment(p.embodiment, tf_prefix=p.tf_prefix, simulation=p.simulation)
         chosen = {field.name: getattr(p, field.name) for field in fields(PolicySettings)}
-        policy = make_policy(PolicySettings(**chosen), self._embodiment)
-        limits_ms = (p.image_age_ms, p.state_age_ms, p.camera_skew_ms)
-        freshness = Freshness(*(round(1e6 * ms) for ms in limits_ms))
-        streams = ObservationStreams(self, self._embodiment, freshness, p.image_transport)
-        self._streams.append(streams)
-        execute = p.execute or self._embodiment.policy.execute
-        self._planner = Planner(self._embodiment, policy, streams.snapshot, execute, self._now_ns)
-        problem = self._planner.set_prompt(p.prompt)
+        policy = make_policy(PolicySettings(**chosen), robot)
+        streams = ObservationStreams(self, robot, p.freshness, p.image_transport)
+        progress = ExecutorProgress(self)
+        self._streams += [streams, progress]
+        execute = p.execute or robot.policy.execute
+        self._planner = planner = Planner(
+            robot, policy, streams.snapshot, execute, self._now_ns, p.replan, progress.get
+        )
+        problem = planner.set_prompt(p.prompt)
         if problem:
             raise ValueError(f"prompt: {problem}")
         self.get_logger().info(f"warming up the policy '{policy.name}'")
         policy.warm_up()
-        about = PolicyStatus(
-            embodiment=self._embodiment.name, policy=policy.name, checkpoint=p.checkpoint
+        about = PolicyStatus(embodiment=robot.name, policy=policy.name, checkpoint=p.checkpoint)
+        reports = PolicyReports(self, planner, about, streams.received)
+        followed = Followed(
+            planner, self._follow, progress.get, lambda: reports.reasons, lambda: reports.failure
         )
-        self._reports = PolicyReports(self, self._planner, about, streams.received)
-        self._chunks = self.create_publisher(ActionChunk, "~/action_chunk", qos.CHUNKS)
-        reports = self._reports
+        self._tasks = tasks = RunTaskServer(self, robot, execute, followed)
+        self._planning = Planning(self, robot.name, planner, reports, tasks.take_chunk, self._end)
         self._streams += [
+            self._planning,
+            tasks,
             reports,
-            self._chunks,
             self.create_service(SetPrompt, "~/set_prompt", self._on_set_prompt),
-            self.create_service(GetActionChunk, "~/get_action_chunk", self._on_get_action_chunk),
-            RunTaskServer(self, self._planner, lambda: reports.reasons, lambda: reports.failure),
+            self.create_service(Trigger, "~/replan", self._on_replan),
         ]
-        self._reports.become(PolicyStatus.INACTIVE)
+        reports.become(PolicyStatus.INACTIVE)
 
     def activate(self) -> None:
         """Start planning."""
-        self._planner.forget()
-        self._thread = WorkerThread("planning", with_pauses(PAUSE_S, self._plan), self._fail)
+        assert self._planning is not None
+        self._planning.activate()
+        self._tasks.open()
 
     def deactivate(self) -> None:
-        """Stop planning; the executor then runs out of chunks and holds."""
-        if self._thread is not None:
-            self._thread.stop()
-            self._thread = None
-            self._reports.become(PolicyStatus.INACTIVE)
+        """Stop planning; the executor then slows along what it plays and holds."""
+        if self._planning is not None and self._planning.is_active:
+            self._tasks.close()
+            self._planning.deactivate()
 
     def cleanup(self) -> None:
         """Drop the streams and the policy."""
+        self._planning = None
         dispose(self, self._streams)
         self._streams.clear()
 
-    def _plan(self) -> None:
-        """Plan if due; runs in the worker thread."""
-        with self._planning_lock:
-            result = self._planner.tick()
-        if isinstance(result, NotReady):
-            self._reports.become(PolicyStatus.WAITING, result.reasons)
-        elif result is not None:
-            self._chunks.publish(encode_chunk(result, self._embodiment.name))
-            self._reports.become(PolicyStatus.PLANNING)
+    def _end(self, why: str) -> None:
+        """End the process, because planning ended: a supervisor may start it anew."""
+        self.failure = why
 
-    def _fail(self, error: str) -> None:
-        self.get_logger().error(f"planning ended: {error}")
-        self._reports.become(PolicyStatus.FAILED, (error.strip().splitlines()[-1],))
+    def _follow(self, prompt: str) -> str | None:
+        """Follow a sentence, or none; return what is wrong with it."""
+        problem = self._planner.set_prompt(prompt)
+        if not self._planner.prompt and self._planning is not None:
+            self._planning.withdraw()
+        return problem
 
     def _on_set_prompt(
         self, request: SetPrompt.Request, response: SetPrompt.Response
     ) -> SetPrompt.Response:
-        problem = self._planner.set_prompt(request.prompt)
+        problem = self._follow(request.prompt)
         response.success, response.message = problem is None, problem or ""
         self.get_logger().info(f"prompt: {problem or repr(request.prompt)}")
         return response
 
-    def _on_get_action_chunk(
-        self, request: GetActionChunk.Request, response: GetActionChunk.Response
-    ) -> GetActionChunk.Response:
-        with self._planning_lock:
-            result = self._planner.plan(request.prompt or self._planner.prompt)
-        if isinstance(result, NotReady):
-            response.success, response.reasons = False, list(result.reasons)
-        else:
-            response.success = True
-            response.chunk = encode_chunk(result, self._embodiment.name)
+    def _on_replan(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        is_active = self._planning is not None and self._planning.is_active
+        missing = "" if self._planner.prompt else "no prompt; call ~/set_prompt"
+        response.message = missing if is_active else "policy_node is not active"
+        response.success = not response.message
+        if response.success:
+            self._planner.request()
         return response
 
     def _now_ns(self) -> int:

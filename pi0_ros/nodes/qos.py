@@ -6,6 +6,8 @@ IMAGES = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 JOINT_STATES = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMANDS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 CHUNKS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+# Two seconds of a loop at 500 Hz, so that who records it misses no cycle.
+EVERY_CYCLE = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 STATUS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 # Who subscribes late still gets the last one: e-stop, speed slider, markers.
 LATCHED = QoSProfile(

@@ -1,9 +1,10 @@
-"""What the simulated robot tells: joint states, odometry, blocks and the clock."""
+"""What the simulated robot tells: joint states, commands, odometry, blocks and the clock."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
@@ -37,6 +38,7 @@ class SensedStreams:
         embodiment = cell.robot.embodiment
         self._node = node
         self._names = cell.robot.movable
+        self._commanded = embodiment.joint_names
         self._base = embodiment.base
         self._frame = scene_frame(embodiment)
         cycle_hz = embodiment.command.rate_hz
@@ -47,6 +49,7 @@ class SensedStreams:
             node.create_publisher(Clock, "/clock", 10) if parameters.publish_clock else None
         )
         self._states = node.create_publisher(JointState, "joint_states", qos.STATUS)
+        self._commands = node.create_publisher(JointState, "~/controller_state", qos.EVERY_CYCLE)
         self._markers = node.create_publisher(MarkerArray, "~/blocks", qos.LATCHED)
         self._odometry: Any = None
         self._transforms: Any = None
@@ -59,6 +62,9 @@ class SensedStreams:
         now_ns = sensed.now_ns
         if self._clock is not None:
             self._clock.publish(Clock(clock=to_time(now_ns)))
+        if self._commands.get_subscription_count():
+            still = np.zeros(0)
+            self._commands.publish(joint_state(self._commanded, now_ns, sensed.command, still))
         if self._cycle % self._every_state == 0:
             self._states.publish(joint_state(self._names, now_ns, *sensed.joint_state))
             self._publish_odometry(sensed)
@@ -72,8 +78,9 @@ class SensedStreams:
 
     def close(self) -> None:
         """Drop the publishers."""
-        made = (self._clock, self._states, self._markers, self._odometry, self._transforms)
-        dispose(self._node, [publisher for publisher in made if publisher is not None])
+        always = [self._states, self._commands, self._markers]
+        made = (self._clock, self._odometry, self._transforms)
+        dispose(self._node, always + [publisher for publisher in made if publisher is not None])
 
     def _publish_odometry(self, sensed: Sensed) -> None:
         if self._base is None or sensed.base is None:

@@ -19,9 +19,12 @@ from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import SimParameters, declare
 from pi0_ros.nodes.sensed_streams import SensedStreams
+from pi0_ros.nodes.sim_slider import SimSlider
 from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
 from pi0_ros.simulation.cell import Cell
 from pi0_ros.simulation.controllers import Rejected
+
+LATE_NS = 3_000_000  # a cycle may be; windows of the executor begin 4 ms before now
 
 
 class SimRobotNode(ManagedNode):
@@ -49,6 +52,7 @@ class SimRobotNode(ManagedNode):
             *(self._subscribe(controller) for controller in self._embodiment.controllers),
             self.create_service(Trigger, "~/reset", self._on_reset),
             self.create_service(SetBool, "~/estop", self._on_estop),
+            SimSlider(self, self._embodiment, self._on_slider),
         ]
         self._estop.publish(Bool(data=False))
 
@@ -95,10 +99,16 @@ class SimRobotNode(ManagedNode):
             return self._cell.now_ns, np.array(self._cell.robot.data.qpos)
 
     def _now_ns(self) -> int:
-        """Now on the clock of all stamps: this node's own, or the simulated one that it drives."""
+        """Instant of this cycle on the clock of all stamps: the node's, or the one that it drives.
+
+        Cycles are exactly one period apart, as on a controller's own computer, unless this process
+        is late: then the controllers skip what they missed, as controller_manager's do.
+        """
+        next_ns = self._cell.now_ns + self._embodiment.command.period_ns
         if self._settings.publish_clock:
-            return self._cell.now_ns + self._embodiment.command.period_ns
-        return int(self.get_clock().now().nanoseconds)
+            return next_ns
+        now_ns = int(self.get_clock().now().nanoseconds)
+        return next_ns if 0 <= now_ns - next_ns < LATE_NS else now_ns
 
     def _fail(self, error: str) -> None:
         self.get_logger().fatal(f"the simulation ended: {error}")
@@ -121,6 +131,10 @@ class SimRobotNode(ManagedNode):
                 self._cell.command(controller, decoder.decode(message))
         except Rejected as error:
             self.get_logger().error(f"{controller}: {error}", throttle_duration_sec=1.0)
+
+    def _on_slider(self, share: float) -> None:
+        with self._lock:
+            self._cell.speed = share
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         assert self._sensed is not None

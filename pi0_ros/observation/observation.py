@@ -1,4 +1,4 @@
-"""What the policy sees: images, state and sentence that belong to one instant."""
+"""What the policy sees: images, state and sentence that belong to one instant, or why it cannot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,41 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class NotReady:
-    """Why there is no observation; each reason names the thing, the value and the limit."""
+class Lack:
+    """One thing that is not as it must be.
 
-    reasons: tuple[str, ...]
+    Attributes:
+        stream: A camera's name, a topic, ``prompt`` or ``policy``.
+        kind: What is wrong with it, in a word that stays while the numbers change.
+        sentence: The same for people: the thing, the value and the limit.
+    """
+
+    stream: str
+    kind: str
+    sentence: str
+
+    def __str__(self) -> str:
+        """Read as the sentence."""
+        return self.sentence
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What must change before it is news."""
+        return self.stream, self.kind
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """Why there is no observation, or no plan; never without a reason."""
+
+    reasons: tuple[Lack, ...]
+
+    @classmethod
+    def because(cls, sentence: str, kind: str = "") -> NotReady:
+        """Give a policy's own reason; without a kind, each new wording is news."""
+        return cls((Lack("policy", kind or sentence, sentence),))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The reasons for people."""
+        return tuple(lack.sentence for lack in self.reasons)

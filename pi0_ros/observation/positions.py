@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.observation.freshness import Freshness
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +30,15 @@ class MeasuredPositions:
 
     Args:
         embodiment: The robot; its first source sets the stamps.
-        age_limit_ns: Greatest difference between the first source's stamp and another's [ns].
+        age_limit_ns: Greatest difference between the first source's stamp and another's [ns], where
+            the robot's YAML gives a source none of its own.
     """
 
     def __init__(self, embodiment: Embodiment, age_limit_ns: int) -> None:
         """Start with every source unheard."""
         self._sources = embodiment.state_sources
-        self._age_limit_ns = age_limit_ns
+        limits = Freshness(state_age_ns=age_limit_ns)
+        self._limits_ns = [limits.age_of(source) for source in self._sources]
         self._columns = [
             [embodiment.joint_names.index(name) for name in source.joints]
             for source in self._sources
@@ -77,11 +80,12 @@ class MeasuredPositions:
             return self._faults[other]
         age_ns = stamp_ns - other_ns
         # A source that is itself behind the first one is named at the first one's next message.
-        if abs(age_ns) <= self._age_limit_ns or (age_ns < 0 and other == 0):
+        limit_ns = self._limits_ns[other]
+        if abs(age_ns) <= limit_ns or (age_ns < 0 and other == 0):
             return None
         topics = [each.topic for each in self._sources]
         how = "older" if age_ns > 0 else "newer"
         return (
             f"{topics[other]} is {abs(age_ns) / 1e9:.2f} s {how} than {topics[source]}, "
-            f"limit {self._age_limit_ns / 1e9:.2f}"
+            f"limit {limit_ns / 1e9:.2f}"
         )

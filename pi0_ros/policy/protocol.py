@@ -15,6 +15,10 @@ class CannotPlan(Exception):
     """The policy has no plan for this observation; the message says why and what would help."""
 
 
+class OutOfMemory(CannotPlan):
+    """The device had no memory for this plan; it may have again later, for the same plan."""
+
+
 @dataclass(frozen=True, eq=False)
 class Continuation:
     """What is left of the chunk that the robot executes while a new one is made.
@@ -24,8 +28,8 @@ class Continuation:
         step: Place within it at the new observation's stamp, by the steps really consumed
             [actions].
         actions: From that place on, one row per action of the new chunk, (T, A) in ROS units.
-        delay: Actions of these that will have been executed when the new chunk takes over; less
-            than T.
+        delay: Actions of these that cannot change any more: all that the motion up to the take-over
+            is made of; at most T. As many as T where the rest shall be forgotten.
         execute: Actions that are executed before the plan after the new one takes over.
     """
 
@@ -35,11 +39,24 @@ class Continuation:
     delay: int
     execute: int
 
+    def end(self, horizon: int) -> int:
+        """Where the overlap with a new chunk of so many actions ends [actions].
+
+        Source: arXiv 2506.07339, equation 5: H - s.
+        """
+        return min(len(self.actions), max(horizon - self.execute, 0))
+
 
 class Policy(Protocol):
-    """Turns observations into plans. Called from one thread at a time."""
+    """Turns observations into plans. Called from one thread at a time.
+
+    Attributes:
+        name: As in the parameters.
+        continues: Whether plans continue ``previous`` (real-time chunking).
+    """
 
     name: str
+    continues: bool
 
     def warm_up(self) -> None:
         """Do everything that is slow only once, before the robot is enabled."""
@@ -48,7 +65,7 @@ class Policy(Protocol):
         """Return what is wrong with a sentence and what is allowed, None where nothing is."""
 
     def plan(
-        self, observation: Observation, previous: Continuation | None, sequence: int
+        self, observation: Observation, previous: Continuation | None = None, sequence: int = 0
     ) -> ActionChunk:
         """Plan from one observation; the same three always give the same chunk.
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pi0_ros.embodiment.kinematics import Chain
+from pi0_ros.embodiment.kinematics import Chain, turned
 from pi0_ros.embodiment.spec import Camera, Embodiment
 from pi0_ros.execution.chunk import ActionChunk, action_kinds
 from pi0_ros.observation.observation import Observation
 from pi0_ros.policy.instruction import Instruction, parse_instruction
-from pi0_ros.policy.protocol import CannotPlan
+from pi0_ros.policy.protocol import CannotPlan, Continuation
 
 # The task: the tool point goes to just above the middle of a 5 cm block's top face.
 BLOCK_HEIGHT_M = 0.05
@@ -23,6 +23,7 @@ MOVED_M = 0.04  # more than the middle shifts where half is hidden: the block is
 HALF_VIEW = 0.5  # ... unless a sliver is left
 
 SPEED_M_S = 0.25
+TURN_RAD_S = 0.5  # of a tool that does not stand as at home
 GAIN_PER_S = 3.0  # approach speed per distance: slows down over the last 10 cm
 FUNNEL_SLOPE = 1.2  # height above the goal per horizontal distance, so that it comes from above
 FUNNEL_HEIGHT_M = 0.12
@@ -51,6 +52,7 @@ class ScriptedPolicy:
     """
 
     name = "scripted"
+    continues = False  # plans agree anyway
 
     def __init__(self, embodiment: Embodiment, urdf: str) -> None:
         """Read the chains of the arms and of the reference camera."""
@@ -75,7 +77,9 @@ class ScriptedPolicy:
             return str(error)
         return None
 
-    def plan(self, observation: Observation, previous: ActionChunk | None) -> ActionChunk:
+    def plan(
+        self, observation: Observation, previous: Continuation | None = None, sequence: int = 0
+    ) -> ActionChunk:
         """Plan the way from the observed state to the named block.
 
         Raises:
@@ -125,26 +129,32 @@ class ScriptedPolicy:
     def _way(self, joints: np.ndarray, arm: str, goal: np.ndarray) -> np.ndarray:
         """Follow the velocity field from where the joints are, (H, J)."""
         chain, period = self._chains[arm], self._embodiment.policy.period_ns / 1e9
-        rotation = chain.pose(self._embodiment.home)[:3, :3]
-        place, moved = chain.position(joints), np.array(joints, dtype=np.float64)
+        upright, pose = chain.pose(self._embodiment.home)[:3, :3], chain.pose(joints)
+        place, rotation, moved = pose[:3, 3], pose[:3, :3], np.array(joints, dtype=np.float64)
         names = self._embodiment.joint_names
         moving = [names.index(name) for name in self._embodiment.arms[arm].joints]
         resting = np.setdiff1d(np.arange(len(joints)), moving)
         rest = self._rest()[resting]
-        fastest = np.array([joint.velocity for joint in self._embodiment.joints])[resting]
-        step = np.minimum(HOMING_PER_S, fastest) * period
+        step = period * np.array([joint.velocity for joint in self._embodiment.joints])
+        homing = np.minimum(HOMING_PER_S * period, step[resting])
         actions = []
         for _ in range(self._embodiment.policy.horizon):
             actions.append(moved)
-            place = place + period * funnel_velocity(place, goal)
-            moved, error = chain.reach(place, rotation, moved, 4, moving)
+            ahead = place + period * funnel_velocity(place, goal)
+            facing = turned(rotation, upright, GAIN_PER_S * period, TURN_RAD_S * period)
+            reached, error = chain.reach(ahead, facing, moved, 4, moving)
             if error > LARGEST_IK_ERROR:
                 raise CannotPlan(
-                    f"{arm} arm cannot reach {np.round(place, 3)} m (error {error:.3f}); "
+                    f"{arm} arm cannot reach {np.round(ahead, 3)} m (error {error:.3f}); "
                     "move the block closer, or name another arm"
                 )
-            moved[resting] += np.clip(rest - moved[resting], -step, step)
-        return np.array(actions)
+            reached[resting] += np.clip(rest - moved[resting], -homing, homing)
+            share = 1 / max(1.0, float((np.abs(reached - moved) / step).max()))
+            moved = moved + share * (reached - moved)  # the tool waits for the slowest joint
+            place = place + share * (ahead - place)
+            rotation = turned(rotation, facing, share, np.pi)
+        lower, upper = np.transpose([(j.lower, j.upper) for j in self._embodiment.joints])
+        return np.clip(actions, lower, upper)
 
     def _rest(self) -> np.ndarray:
         """Where joints that do not reach go: arms home, grippers open, (J,)."""

@@ -12,12 +12,14 @@ from pi0_ros.embodiment.controllers import Controller
 from pi0_ros.embodiment.errors import unknown_name
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.simulation.controllers import (
-    BaseDriver,
-    ForwardCommandController,
     JointTrajectoryController,
-    NamedPositionsDriver,
     Rejected,
     SimController,
+)
+from pi0_ros.simulation.drivers import (
+    BaseDriver,
+    ForwardCommandController,
+    NamedPositionsDriver,
 )
 from pi0_ros.simulation.robot import SimRobot
 from pi0_ros.simulation.scene import BLOCK_COLORS
@@ -37,12 +39,14 @@ class Sensed:
     Attributes:
         now_ns: The instant [ns].
         joint_state: Positions, velocities and efforts of the robot's ``movable`` joints, (N,) each.
+        command: What the controllers told the servos in this cycle, (J,) [rad or m].
         base: Pose and velocity of the base, (3,) each; None where there is none.
         blocks: Centre of each block by color, (3,) [m].
     """
 
     now_ns: int
     joint_state: tuple[np.ndarray, np.ndarray, np.ndarray]
+    command: np.ndarray
     base: tuple[np.ndarray, np.ndarray] | None
     blocks: dict[str, np.ndarray]
 
@@ -71,6 +75,7 @@ class Cell:
         }
         self._random = np.random.default_rng(seed)
         self._stopped = False
+        self._speed = 1.0
         self.now_ns = 0
         self.reset()
 
@@ -118,12 +123,25 @@ class Cell:
             self.robot.hold()
         self._stopped = on
 
+    @property
+    def speed(self) -> float:
+        """Factor of the robot's slider, in [0, 1]: scaled controllers play at it."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, factor: float) -> None:
+        self._speed = factor
+        for _, controller in self._joint_controllers.values():
+            if isinstance(controller, JointTrajectoryController):
+                controller.speed = factor
+
     def sense(self) -> Sensed:
         """Return what there is to tell after a cycle."""
         base = self.robot.base
         return Sensed(
             self.now_ns,
             self.robot.joint_state(),
+            self.robot.command,
             None if base is None else (base.pose, base.velocity),
             self.blocks(),
         )
@@ -140,6 +158,8 @@ class Cell:
         elif type_ in CONTROLLERS:
             columns = [embodiment.joint_names.index(joint) for joint in controller.joints]
             made = CONTROLLERS[type_](name, controller.driver_names)
+            if isinstance(made, JointTrajectoryController):
+                made.is_scaled = bool(getattr(controller, "scaled", False))
             self._joint_controllers[name] = (columns, made)
         else:
             known = (*CONTROLLERS, *TWISTS)

@@ -1,13 +1,12 @@
-"""What a cell runs: ros2_control's controllers with the rules of Jazzy, and plain drivers.
+"""What takes commands in a cell, and joint_trajectory_controller with the rules of Jazzy.
 
 Source:
-    ros2_controllers, branch jazzy: joint_trajectory_controller (validation, sampling) and
-    forward_command_controller.
+    ros2_controllers, branch jazzy: joint_trajectory_controller (validation, sampling, speed
+    scaling); branch master: allow_trajectory_replacement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,8 +42,8 @@ class Trajectory:
         stamp_ns: Instant from which the points count [ns]; 0: when it is first sampled.
         times_ns: Instant of each point after the stamp, (N,) [ns].
         positions: (N, J) [rad or m].
-        velocities: (N, J) [per s], or None.
-        accelerations: (N, J) [per s²], or None.
+        velocities: (N, J) [per s], or None; a point without any has a row of nan.
+        accelerations: (N, J) [per s²], likewise.
     """
 
     names: tuple[str, ...]
@@ -66,6 +65,10 @@ class JointTrajectoryController:
             instead of the measured state; Jazzy's default is the measured state.
         allow_partial_joints_goal: Accept messages for some of the joints; the others hold.
         allow_nonzero_velocity_at_trajectory_end: Accept a last point with a velocity.
+        allow_trajectory_replacement: Join a message to the current trajectory at its stamp. One of
+            the past joins now, with its first point.
+        is_scaled: Its own time runs by ``speed``, from the instant of a message's first sample.
+        speed: Factor of the robot's slider, in [0, 1].
     """
 
     name: str
@@ -73,9 +76,16 @@ class JointTrajectoryController:
     interpolate_from_desired_state: bool = False
     allow_partial_joints_goal: bool = False
     allow_nonzero_velocity_at_trajectory_end: bool = False
+    allow_trajectory_replacement: bool = False
+    is_scaled: bool = False
+    speed: float = 1.0
     _active: Trajectory | None = field(default=None, init=False)
     _start_ns: int | None = field(default=None, init=False)
     _before: tuple[int, np.ndarray] | None = field(default=None, init=False)
+    _arrived: Trajectory | None = field(default=None, init=False)
+    _joining: list[tuple[int, Trajectory]] = field(default_factory=list, init=False)
+    _time_ns: int = field(default=0, init=False)  # a float's step is 256 ns today
+    _cycle_ns: int = field(default=0, init=False)
 
     def receive(self, trajectory: Trajectory, now_ns: int) -> None:
         """Validate a message and let it replace the current trajectory.
@@ -84,7 +94,11 @@ class JointTrajectoryController:
             Rejected: The message breaks a rule; the current trajectory goes on.
         """
         self._validate(trajectory, now_ns)
+        if self.allow_trajectory_replacement and self._before is not None:
+            self._arrived = trajectory
+            return
         self._active = trajectory
+        self._joining.clear()
         self._start_ns = trajectory.stamp_ns or None
         self._before = None
 
@@ -100,17 +114,38 @@ class JointTrajectoryController:
             return last_command
         if self._start_ns is None:
             self._start_ns = now_ns
-        if self._before is None:
+        if self._before is None:  # the first sample of a message: its own time begins now
             origin = last_command if self.interpolate_from_desired_state else measured
             self._before = (now_ns, np.array(origin))
+            self._time_ns = now_ns
+        else:
+            self._go_on(now_ns)
+        self._cycle_ns = now_ns
+        if self._time_ns < self._before[0]:  # the clock jumped back
+            return last_command
         places = [self.joints.index(name) for name in self._active.names]
         command = np.array(last_command)
-        command[places] = self._interpolate(now_ns - self._start_ns, places)
+        command[places] = self._interpolate(self._time_ns - self._start_ns, places)
         return command
 
     def hold(self) -> None:
         """Forget the trajectory, as at a protective stop."""
-        self._active = None
+        self._active = self._before = self._arrived = None
+        self._joining.clear()
+
+    def _go_on(self, now_ns: int) -> None:
+        """Advance the controller's own time by one cycle, and take what joins in it."""
+        factor = self.speed if self.is_scaled else 1.0
+        if self._arrived is None:
+            self._time_ns += round((now_ns - self._cycle_ns) * factor)
+        else:  # as upstream does, this cycle begins where the last one did
+            ahead_ns = max(self._arrived.stamp_ns - now_ns, 0) * factor
+            join_ns = self._time_ns + round(ahead_ns)
+            self._joining = [each for each in self._joining if each[0] < join_ns]
+            self._joining.append((join_ns, self._arrived))
+            self._arrived = None
+        while self._joining and self._joining[0][0] <= self._time_ns:
+            self._start_ns, self._active = self._joining.pop(0)
 
     def _validate(self, trajectory: Trajectory, now_ns: int) -> None:
         if not trajectory.names:
@@ -141,11 +176,11 @@ class JointTrajectoryController:
         trajectory = self._active
         assert trajectory is not None
         assert self._before is not None
-        assert self._start_ns is not None
         times = trajectory.times_ns
         if elapsed_ns >= times[-1]:
             return np.asarray(trajectory.positions[-1])
         if elapsed_ns < times[0]:
+            assert self._start_ns is not None
             before_ns = self._before[0] - self._start_ns
             share = (elapsed_ns - before_ns) / max(int(times[0]) - before_ns, 1)
             origin = self._before[1][places]
@@ -153,107 +188,19 @@ class JointTrajectoryController:
         i = int(np.searchsorted(times, elapsed_ns, side="right")) - 1
         span = times[i : i + 2] / 1e9
         ends = trajectory.positions[i : i + 2]
-        if trajectory.velocities is None:
+        rates = _given(trajectory.velocities, i)
+        if rates is None:
             share = (elapsed_ns - times[i]) / (times[i + 1] - times[i])
             return np.asarray(ends[0] + share * (ends[1] - ends[0]))
-        rates = trajectory.velocities[i : i + 2]
-        if trajectory.accelerations is None:
-            return np.asarray(CubicHermiteSpline(span, ends, rates)(elapsed_ns / 1e9))
-        derivatives = np.stack([ends, rates, trajectory.accelerations[i : i + 2]], axis=1)
-        return np.asarray(BPoly.from_derivatives(span, derivatives)(elapsed_ns / 1e9))
+        seconds, changes = elapsed_ns / 1e9, _given(trajectory.accelerations, i)
+        if changes is None:
+            return np.asarray(CubicHermiteSpline(span, ends, rates)(seconds))
+        derivatives = np.stack([ends, rates, changes], axis=1)
+        return np.asarray(BPoly.from_derivatives(span, derivatives)(seconds))
 
 
-@dataclass
-class ForwardCommandController:
-    """Passes the newest values on; no names, no stamp, no limits, no timeout."""
-
-    name: str
-    joints: tuple[str, ...]
-    _values: np.ndarray | None = field(default=None, init=False)
-
-    def receive(self, values: np.ndarray, now_ns: int) -> None:
-        """Take one value per joint, (J,) [rad or m].
-
-        Raises:
-            Rejected: Another number of values, or one that is not finite.
-        """
-        if values.shape != (len(self.joints),):
-            raise Rejected(f"command size {values.size} of {self.name} is not {len(self.joints)}")
-        _reject_not_finite(values, self.name)
-        self._values = values
-
-    def sample(self, now_ns: int, measured: np.ndarray, last_command: np.ndarray) -> np.ndarray:
-        """Return the newest values, (J,); the last command where there are none."""
-        return last_command if self._values is None else self._values
-
-    def hold(self) -> None:
-        """Forget the values, as at a protective stop."""
-        self._values = None
-
-
-@dataclass
-class NamedPositionsDriver:
-    """A driver that is commanded by sensor_msgs/JointState: what is named moves, the rest holds."""
-
-    name: str
-    joints: tuple[str, ...]
-    _values: dict[str, float] = field(default_factory=dict, init=False)
-
-    def receive(self, values: Mapping[str, float], now_ns: int) -> None:
-        """Take the positions of some joints by name [rad or m].
-
-        Raises:
-            Rejected: A joint that it does not have, or a position that is not finite.
-        """
-        unknown = [name for name in values if name not in self.joints]
-        if unknown:
-            raise Rejected(f"{self.name} has no joint {', '.join(unknown)}")
-        _reject_not_finite(np.array(list(values.values())), self.name)
-        self._values |= values
-
-    def sample(self, now_ns: int, measured: np.ndarray, last_command: np.ndarray) -> np.ndarray:
-        """Return the newest position of each joint, (J,); the last command where there is none."""
-        pairs = zip(self.joints, last_command, strict=True)
-        return np.array([self._values.get(name, last) for name, last in pairs])
-
-    def hold(self) -> None:
-        """Forget the positions, as at a protective stop."""
-        self._values.clear()
-
-
-@dataclass
-class BaseDriver:
-    """The driver of a mobile base: the newest velocity, zero when it hears nothing for a while.
-
-    Attributes:
-        name: The controller's name, for messages.
-        timeout_ns: How long a velocity counts [ns].
-    """
-
-    name: str
-    timeout_ns: int
-    _newest: tuple[int, np.ndarray] | None = field(default=None, init=False)
-
-    def receive(self, twist: np.ndarray, now_ns: int) -> None:
-        """Take velocities forward, to the left [m/s] and yaw [rad/s], (3,).
-
-        Raises:
-            Rejected: One is not finite.
-        """
-        _reject_not_finite(twist, self.name)
-        self._newest = (now_ns, twist)
-
-    def at(self, now_ns: int) -> np.ndarray:
-        """Return the velocity of one control cycle, (3,)."""
-        if self._newest is None or now_ns - self._newest[0] > self.timeout_ns:
-            return np.zeros(3)
-        return self._newest[1]
-
-    def hold(self) -> None:
-        """Forget the velocity, as at a protective stop."""
-        self._newest = None
-
-
-def _reject_not_finite(values: np.ndarray, receiver: str) -> None:
-    if not np.isfinite(values).all():
-        raise Rejected(f"non-finite value received by {receiver}")
+def _given(derivatives: np.ndarray | None, i: int) -> np.ndarray | None:
+    """Return a derivative at both ends of segment i, (2, J), None where one end has none."""
+    if derivatives is None or np.isnan(derivatives[i : i + 2]).any():
+        return None
+    return derivatives[i : i + 2]

@@ -17,6 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from pi0_ros.bridge.chunks import encode_chunk
+from pi0_ros.bridge.trajectories import committed
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.execution.executor import State
 from pi0_ros.nodes import qos
@@ -116,8 +117,7 @@ def test_rolling_windows_agree_where_they_overlap(peer, start, status, robot):
     seen: dict[int, list[float]] = {}
     for window in windows:
         start_ns = window.header.stamp.sec * 10**9 + window.header.stamp.nanosec
-        assert not any(len(point.velocities) for point in window.points)
-        for point in window.points:
+        for point in committed(window):
             at_ns = start_ns + point.time_from_start.nanosec
             assert seen.setdefault(at_ns, list(point.positions)) == list(point.positions)
 

@@ -324,6 +324,29 @@ def test_the_only_goal_of_a_controller_waits_for_its_server(
     outputs.destroy()
 
 
+def test_an_arm_that_has_the_action_only_gets_windows_as_goals(peer, node, spin, serve, robot_file):
+    actions = pytest.importorskip(
+        "control_msgs.action", reason="control_msgs comes with a distribution"
+    )
+    server = serve(actions.FollowJointTrajectory, "arm/follow_joint_trajectory")
+    controller = ARM | {
+        "name": "arm", "type": "follow_joint_trajectory", "topic": "arm/follow_joint_trajectory",
+        "rate_hz": 25,
+    }  # fmt: skip
+    robot = load_embodiment(robot_file(controller))
+    outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
+    peer.until(lambda: node.count_publishers("arm/follow_joint_trajectory/_action/status"), spin)
+    for tick in (0, 20):  # the second one stands where the first one ended
+        outputs.publish(tick, window(robot, AT), tick * 2 * MS)
+    outputs.publish(40, window(robot), 80 * MS)
+    peer.until(lambda: len(server.goals) >= 2, spin)
+    trajectories = [each.trajectory for each in server.goals]
+    assert trajectories[0].joint_names == ARM["names"]
+    assert list(trajectories[0].points[0].positions) == pytest.approx(QUARTERS)
+    assert len(server.goals) == 2
+    outputs.destroy()
+
+
 @pytest.mark.parametrize("type_", ["gripper_command", "parallel_gripper_command"])
 def test_a_gripper_gets_a_goal_per_deadband_and_the_end_of_its_movement(
     peer, node, spin, serve, robot_file, type_

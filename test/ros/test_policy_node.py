@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -9,12 +10,10 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from pi0_msgs.action import RunTask
 from pi0_msgs.msg import ActionChunk, PolicyStatus
 from pi0_msgs.srv import GetActionChunk, SetPrompt
-from rclpy.action import ActionClient
 
-from pi0_ros.bridge.stamps import to_duration, to_time
+from pi0_ros.bridge.stamps import to_ns, to_time
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.policy_node import PolicyNode
 from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
@@ -23,6 +22,7 @@ from pi0_ros.policy.scripted import ScriptedPolicy
 CHUNKS = "policy_node/action_chunk"
 STATUS = "policy_node/status"
 PROMPT = "left arm reach the red block"
+STALE = r"base_camera: image \d+\.\d\d s old, limit 0\.30"
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def table_with_a_red_block():
 
 def feed(peer, **changes):
     peer.publish_pose()
-    return peer.publish_images(table_with_a_red_block(), **changes)
+    stamp_ns = peer.publish_images(table_with_a_red_block(), **changes)
+    peer.publish_pose()  # the images' instant lies between two poses
+    return stamp_ns
 
 
 def test_a_complete_observation_becomes_a_chunk_that_starts_at_the_image(
@@ -70,11 +72,11 @@ def test_compressed_cameras_do_as_well(peer, start, chunks):
 
 
 def test_it_plans_again_after_the_executed_actions_and_counts_its_chunks(peer, start, chunks):
-    start(PolicyNode, prompt=PROMPT, execute=4)
+    start(PolicyNode, prompt=PROMPT, execute=16)  # 0.8 s, less the time that a plan takes
     peer.until(lambda: len(chunks) >= 3, lambda: feed(peer))
-    assert [chunk.sequence for chunk in chunks[:3]] == [0, 1, 2]
-    starts = [c.header.stamp.sec * 10**9 + c.header.stamp.nanosec for c in chunks[:3]]
-    assert all(later - earlier >= 150_000_000 for earlier, later in pairwise(starts))
+    assert all(b.sequence - a.sequence == 1 for a, b in pairwise(chunks[:3]))
+    starts = [to_ns(chunk.header.stamp) for chunk in chunks[:3]]
+    assert all(later - earlier >= 300_000_000 for earlier, later in pairwise(starts))
 
 
 def test_a_camera_that_never_comes_is_named(peer, start, status, chunks):
@@ -91,7 +93,7 @@ def test_a_camera_that_stops_is_named_with_its_age_and_the_limit(peer, start, st
     start(PolicyNode, prompt=PROMPT)
     peer.until(lambda: chunks, lambda: feed(peer))
     peer.until(
-        lambda: any("base_camera: image 0." in r and "limit 0.30" in r for r in status[-1].reasons),
+        lambda: any(re.search(STALE, reason) for reason in status[-1].reasons),
         lambda: (peer.publish_pose(), peer.publish_images(without="base_camera")),
     )
 
@@ -216,42 +218,3 @@ def test_the_network_plans_in_the_same_node(peer, start, chunks, robot, tmp_path
     actions = np.array(chunks[0].actions).reshape(robot.policy.horizon, -1)
     assert np.isfinite(actions).all()
     assert np.abs(actions - robot.home).max() < 0.1  # random weights tremble about home
-
-
-def send_goal(peer, prompt, timeout_s, feedback=lambda _: None):
-    client = ActionClient(peer.node, RunTask, "run_task")
-    peer.until(client.server_is_ready, lambda: feed(peer))
-    goal = RunTask.Goal(prompt=prompt, timeout=to_duration(round(timeout_s * 1e9)))
-    sent = client.send_goal_async(goal, feedback_callback=lambda m: feedback(m.feedback))
-    return peer.until(lambda: sent.done() and sent.result(), lambda: feed(peer))
-
-
-def test_a_task_runs_until_its_time_is_over(peer, start, status):
-    start(PolicyNode, execute=1)
-    heard = []
-    goal = send_goal(peer, PROMPT, 1.0, heard.append)
-    assert goal.accepted
-    result = goal.get_result_async()
-    peer.until(result.done, lambda: feed(peer))
-    assert result.result().result.reason == RunTask.Result.TIMED_OUT
-    assert result.result().result.chunks > 0
-    assert heard[-1].chunks > 0
-    assert list(heard[-1].waiting_for) == []
-    peer.until(lambda: status[-1].prompt == "", lambda: feed(peer))  # the prompt ends with the task
-
-
-def test_a_task_is_cancelled_and_another_is_refused_meanwhile(peer, start):
-    start(PolicyNode)
-    goal = send_goal(peer, PROMPT, 0.0)
-    assert goal.accepted
-    assert not send_goal(peer, PROMPT, 0.0).accepted
-    goal.cancel_goal_async()
-    result = goal.get_result_async()
-    peer.until(result.done, lambda: feed(peer))
-    assert result.result().result.reason == RunTask.Result.CANCELLED
-
-
-def test_a_task_that_cannot_be_understood_is_refused(peer, start):
-    start(PolicyNode)
-    assert not send_goal(peer, "fold the towel", 1.0).accepted
-    assert not send_goal(peer, "", 1.0).accepted

@@ -7,9 +7,10 @@ import pytest
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Twist, Vector3
 from nav_msgs.msg import Odometry
+from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
-from std_msgs.msg import Bool, Float64MultiArray
+from std_msgs.msg import Bool, Float64, Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import MarkerArray
@@ -130,6 +131,32 @@ def test_it_drives_the_clock_when_asked_and_stamps_with_it(peer, start, states):
     assert (steps % 2_000_000 == 0).all()  # by whole control cycles
     assert to_ns(states[-1].header.stamp) <= instants[-1] + 2_000_000_000
     assert instants[0] < 60 * 10**9  # it starts at zero, not at today
+
+
+def test_its_slider_is_told_in_the_drivers_numbers_and_slows_scaled_controllers(
+    peer, start, states
+):
+    sliders = [
+        peer.listen(Float64, f"{side}_speed_scaling_state_broadcaster/speed_scaling")
+        for side in ("left", "right")
+    ]
+    node = start(SimRobotNode)
+    peer.until(lambda: states and all(sliders))
+    assert sliders[0][-1].data == 100.0
+    answer = node.set_parameters([Parameter("speed_slider", value=0.5)])
+    assert answer[0].successful
+    peer.until(lambda: all(slider[-1].data == 50.0 for slider in sliders))
+    refused = node.set_parameters([Parameter("speed_slider", value=1.5)])
+    assert not refused[0].successful
+    # A second's way takes two, on the clock of the joints' stamps.
+    begin = peer.now_ns
+    move_left(peer, peer.robot.home[2] - 0.5, seconds=1.0)
+    passed = lambda: [m for m in states if to_ns(m.header.stamp) > begin]  # noqa: E731
+    moved = lambda m: peer.robot.home[2] - m.position[2]  # noqa: E731
+    peer.until(lambda: passed() and moved(passed()[-1]) > 0.49)
+    began = next(to_ns(m.header.stamp) for m in passed() if moved(m) > 0.05)
+    ended = next(to_ns(m.header.stamp) for m in passed() if moved(m) > 0.45)
+    assert (ended - began) / 1e9 == pytest.approx(1.6, abs=0.1)  # 0.4 rad at 0.25 rad/s
 
 
 # --- a mobile robot ------------------------------------------------------------------------------

@@ -101,6 +101,7 @@ def assert_same(node: Node, wanted: NodePlan) -> None:
     assert asked(node) == dict(wanted.parameters)
     assert dict(node.expanded_remapping_rules or []) == dict(wanted.remappings)
     assert said(node, "--log-level") == [wanted.log_level]
+    assert node._ExecuteLocal__respawn is wanted.respawn  # launch has no getter
     defaults = [f"{name}:={str(value).lower()}" for name, value in wanted.defaults.items()]
     assert said(node, "-p") == defaults
 
@@ -115,6 +116,7 @@ def assert_same(node: Node, wanted: NodePlan) -> None:
         {"policy": "pi0", "checkpoint": "/c"},
         {"tf_prefix": "cell_", "log_level": "warn"},
         {"publish_description": "true", "simulation": False},
+        {"use_respawn": True},
     ],
     ids=str,
 )

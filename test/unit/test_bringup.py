@@ -138,6 +138,12 @@ def test_all_nodes_log_from_the_same_level_on() -> None:
         assert words[words.index("--log-level") + 1] == "warn"
 
 
+@pytest.mark.parametrize("use_respawn", [False, True])
+def test_all_nodes_start_again_or_none_does(use_respawn: bool) -> None:
+    found = planned(use_respawn=use_respawn, launch_rviz=True).values()
+    assert {node.respawn for node in found} == {use_respawn}
+
+
 def test_an_override_goes_to_its_node_and_wins() -> None:
     changed = {"sim_robot_node": {"seed": 3}, "policy_node": {"prompt": "wave", "execute": 8}}
     found = nodes(plan(ROBOT, Options(prompt="reach"), changed))

@@ -1,57 +1,21 @@
-"""Commands in the messages that every ROS 2 has: trajectories, arrays, joint states, twists."""
+"""Commands in the messages that every ROS 2 has: arrays, joint states, twists."""
 
 from __future__ import annotations
 
 from geometry_msgs.msg import Twist, TwistStamped
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from pi0_ros.bridge.driver_numbers import DriverNumbers
-from pi0_ros.bridge.stamps import to_duration, to_time
+from pi0_ros.bridge.stamps import to_time
 from pi0_ros.embodiment.axes import BaseAxis
 from pi0_ros.embodiment.controllers import (
     ForwardController,
     JointStateController,
-    JointTrajectoryController,
     TwistController,
 )
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
-
-
-class JointTrajectoryEncoder:
-    """Rolling windows for joint_trajectory_controller.
-
-    Stamped with their first sample, which is already past, so that Jazzy's controller samples
-    inside the window and never from the measured state; positions only, 2 ms apart, which its
-    linear interpolation plays as they are; the last point's velocity is left out, as its
-    validation wants.
-    """
-
-    message_type = JointTrajectory
-
-    def __init__(self, controller: JointTrajectoryController, embodiment: Embodiment) -> None:
-        """Prepare the message and its points, which only change positions."""
-        self._numbers = DriverNumbers(controller, embodiment)
-        self._message = JointTrajectory(joint_names=list(controller.driver_names))
-        self._points: list[JointTrajectoryPoint] = []
-
-    def encode(self, window: CommandWindow, now_ns: int) -> JointTrajectory:
-        """Return the window from just before now to the end of the horizon.
-
-        The message is reused: it is valid until the next call. (Making it anew takes ten times as
-        long, a hundred times per second and controller.)
-        """
-        rows = self._numbers.of(window.positions).tolist()
-        for i in range(len(self._points), len(rows)):
-            due = to_duration(i * window.period_ns)
-            self._points.append(JointTrajectoryPoint(time_from_start=due))
-        for point, row in zip(self._points, rows, strict=False):
-            point.positions = row
-        self._message.header.stamp = to_time(window.start_ns)
-        self._message.points = self._points[: len(rows)]
-        return self._message
 
 
 class ForwardPositionEncoder:

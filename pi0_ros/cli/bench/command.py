@@ -19,25 +19,75 @@ app = typer.Typer(
 )
 
 Robot = Annotated[str, typer.Option(help="whose rates and cameras are used")]
+Param = Annotated[
+    list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="file that also gets the numbers")]
 
 
-@app.command(epilog="Example: pi0 bench executor --seconds 60")
+@app.command(epilog="Example: pi0 bench executor --seconds 600 --rate 1000")
 def executor(
     embodiment: Robot = "ur5e_bimanual",
     seconds: Annotated[float, typer.Option(help="how long [s]", min=1.0)] = 30.0,
     policy: Annotated[
-        str, typer.Option(help="pi0: plans all the time, with random weights; or scripted")
+        Literal["pi0", "scripted", "none"],
+        typer.Option(help="pi0: plans all the time, random weights; none: chunks without a policy"),
     ] = "pi0",
-    param: Annotated[
-        list[str] | None, typer.Option(help="further parameter, node.name=value; may be repeated")
-    ] = None,
+    rate: Annotated[float, typer.Option(help="of the loop [Hz]; 0: the robot's", min=0.0)] = 0.0,
+    camera_rate: Annotated[
+        float, typer.Option(help="of the simulated cameras, where a policy sees them [Hz]", min=0.1)
+    ] = 15.0,
+    param: Param = None,
     json_file: Json = None,
 ) -> None:
-    """Time the executor's loop in its own process, beside a policy that plans."""
-    from pi0_ros.cli.bench.executor import bench_executor
+    """Time the executor's loop in its own process, beside a policy that plans.
 
-    _show("executor", bench_executor(embodiment, seconds, policy, param or []), json_file)
+    A loop that does nothing is timed beside it: what both suffer is the machine's.
+    """
+    from pi0_ros.cli.bench.executor import Conditions, bench_executor
+    from pi0_ros.cli.main import parse_overrides
+
+    asked = Conditions(embodiment, seconds, policy, rate, camera_rate)
+    _show("executor", bench_executor(asked, parse_overrides(param or [])), json_file)
+
+
+@app.command(epilog="Example: pi0 bench seam --policy-rate 50 --json seam.json")
+def seam(
+    embodiment: Annotated[str, typer.Option(help="a robot with a joint_trajectory arm")] = "ur5e",
+    policy_rate: Annotated[float, typer.Option(help="actions per second [Hz]", min=1.0)] = 20.0,
+    latency_ms: Annotated[float, typer.Option(help="from observation to chunk", min=0.0)] = 200.0,
+    sd: Annotated[float, typer.Option(help="of the chunks' biases [rad]", min=0.0)] = 0.02,
+    noise: Annotated[float, typer.Option(help="sd of each action beside it [rad]", min=0.0)] = 0.0,
+    replan_ms: Annotated[float, typer.Option(help="between two observations", min=1.0)] = 400.0,
+    seconds: Annotated[float, typer.Option(help="of each run that count [s]", min=1.0)] = 20.0,
+    seeds: Annotated[int, typer.Option(help="runs of each style; an even number", min=1)] = 6,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="one_point, one_point_ahead, stamped_chunk, linear_blend, fade or rtc; may be "
+            "repeated; default: all"
+        ),
+    ] = None,
+    param: Param = None,
+    json_file: Json = None,
+) -> None:
+    """Feed a simulated arm with chunks that disagree, in several styles, and measure its commands.
+
+    A joint shall follow a sine of at most 0.48 rad/s; each chunk is off by a constant of its own.
+    Measured is what the simulated joint_trajectory_controller commands in each 2 ms. Exit code 1
+    if what goes through the chunk executor misses the goal: 2 mrad per 2 ms, 5 ms, no violation.
+    """
+    from pi0_ros.cli.bench.seam.comparison import Conditions, bench_seam
+    from pi0_ros.cli.bench.seam.table import table
+    from pi0_ros.cli.main import parse_overrides
+
+    asked = Conditions(embodiment, policy_rate, latency_ms, replan_ms, sd, noise, seconds, seeds,
+                       tuple(style or ()), parse_overrides(param or []))  # fmt: skip
+    numbers = bench_seam(asked)
+    Console().print(table(numbers, machine()))
+    _write(numbers, json_file)
+    met = [each["goal_met"] for each in numbers["styles"].values() if "goal_met" in each]
+    raise typer.Exit(0 if all(met) else 1)
 
 
 @app.command(epilog="Example: pi0 bench cameras --no-profile")
@@ -51,6 +101,24 @@ def cameras(
     from pi0_ros.cli.bench.cameras import bench_cameras
 
     _show("cameras", bench_cameras(embodiment, seconds, profile=profile), json_file)
+
+
+@app.command(epilog="Example: pi0 bench faults --only executor_killed --only camera_stops")
+def faults(
+    only: Annotated[
+        list[str] | None, typer.Option(help="run this fault only; may be repeated")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Let the nodes, streams and clock of a simulated robot fail, and time hold and recovery.
+
+    Each node is a process of its own; see docs/safety.md. Exit code 1 where a bound is not kept.
+    """
+    from pi0_ros.cli.bench.fault_table import bench_faults
+
+    numbers = bench_faults(only or [])
+    _write(numbers, json_file)
+    raise typer.Exit(any(fault["complaints"] for fault in numbers.values()))
 
 
 @app.command(epilog="Example: pi0 bench model --size middle --against lerobot")
@@ -101,5 +169,9 @@ def _show(title: str, numbers: dict[str, Any], json_file: Path | None) -> None:
         items = value.items() if isinstance(value, dict) else [("", value)]
         table.add_row(key, ", ".join(f"{name} {number}".strip() for name, number in items))
     Console().print(table)
+    _write(numbers, json_file)
+
+
+def _write(numbers: dict[str, Any], json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps({"machine": machine(), **numbers}, indent=2) + "\n")

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pi0_ros.cli.check.finding import Finding, Findings, not_checked, note, ok, unless, wrong
+from pi0_ros.bridge.controller_parameters import misfits
+from pi0_ros.cli.check.finding import (
+    Finding,
+    Findings,
+    not_checked,
+    note,
+    ok,
+    unless,
+    warning,
+    wrong,
+)
 from pi0_ros.cli.check.messages import Types
 from pi0_ros.cli.check.observed import Graph, LoadedController, Topic
 from pi0_ros.cli.check.wanted import FEEDBACK, spoken_on
-from pi0_ros.embodiment.controllers import ROS2_CONTROL, Controller
+from pi0_ros.embodiment.controllers import (
+    ROS2_CONTROL,
+    Controller,
+    JointTrajectoryController,
+    slider_topics,
+)
 from pi0_ros.embodiment.spec import Embodiment
 
 
@@ -31,9 +47,10 @@ def check_controllers(embodiment: Embodiment, graph: Graph, types: Types, start:
             *_takers(controller, seen, type_, start),
             *_others(controller, seen, graph.executor),
             *_inactive(controller, graph.controllers),
+            *_misplayed(controller, graph.parameters),
         ]
         found += unless(faults, ok(f"controller {controller.name}", _taken(seen)))
-    return (*found, *_unread(graph))
+    return (*found, *_sliders(embodiment, graph), *_unread(graph))
 
 
 def check_nodes(graph: Graph) -> Findings:
@@ -87,6 +104,16 @@ def _inactive(controller: Controller, loaded: tuple[LoadedController, ...]) -> I
         yield wrong(f"controller {controller.name}", said, f"`{_switch(one, loaded)}`")
 
 
+def _misplayed(
+    controller: Controller, parameters: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Tell which parameters of a controller of trajectories do not suit our windows."""
+    if isinstance(controller, JointTrajectoryController) and controller.name in parameters:
+        for one in misfits(controller, parameters[controller.name]):
+            finding = wrong if one.is_refused else warning
+            yield finding(f"controller {controller.name}", one.said, one.remedy)
+
+
 def _switch(wanted: LoadedController, loaded: tuple[LoadedController, ...]) -> str:
     """Write the command that activates a controller in place of those that hold its joints."""
     holding = [
@@ -98,6 +125,17 @@ def _switch(wanted: LoadedController, loaded: tuple[LoadedController, ...]) -> s
     words += [f"--deactivate {' '.join(holding)}"] if holding else []
     words += [] if wanted.manager == "/controller_manager" else [f"-c {wanted.manager}"]
     return " ".join(words)
+
+
+def _sliders(embodiment: Embodiment, graph: Graph) -> Iterator[Finding]:
+    """Tell whose speed slider is heard; full speed is assumed of one that is not."""
+    for topic in slider_topics(embodiment.controllers):
+        seen = graph.topics[topic]
+        tellers = ", ".join(sorted({one.node for one in seen.publishers}))
+        said = (
+            f"{tellers} tells the speed" if tellers else "nobody tells the speed: full is assumed"
+        )
+        yield note(seen.name, said)
 
 
 def _unread(graph: Graph) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import rclpy
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -19,10 +20,12 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.serialization import deserialize_message
 
+from pi0_ros.bridge.controller_parameters import controller_node, given, known
 from pi0_ros.bridge.states import make_decoder
 from pi0_ros.cli.check.contents import read, stamp_ns
 from pi0_ros.cli.check.observed import Endpoint, Graph, LoadedController, Stream, Topic
 from pi0_ros.cli.check.wanted import FEEDBACK, NODES, Wanted, compressed
+from pi0_ros.embodiment.controllers import JointTrajectoryController
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.nodes import qos
 
@@ -104,6 +107,7 @@ class GraphObserver:
             nodes=self._lifecycles(),
             executor=self._full("chunk_executor_node"),
             controllers=controllers,
+            parameters=self._parameters(embodiment),
             unread_managers=unread,
             clock=self._clock,
         )
@@ -200,12 +204,27 @@ class GraphObserver:
             loaded += [_loaded(one, service) for one in (answer.controller if answer else ())]
         return tuple(loaded), ()
 
-    def _ask(self, kind: Any, service: str) -> Any:
-        """Call a service without a request; None where no answer comes in time."""
+    def _parameters(self, embodiment: Embodiment) -> dict[str, dict[str, Any]]:
+        """Ask the controllers of trajectories that are there how they play them."""
+        services = {name for name, _ in self._node.get_service_names_and_types()}
+        found = {}
+        for one in embodiment.controllers:
+            if not isinstance(one, JointTrajectoryController):
+                continue
+            node = self._full(controller_node(one))
+            if f"{node}/get_parameters" in services:
+                listed = self._ask(ListParameters, f"{node}/list_parameters")
+                names = known(listed.result.names if listed else ())
+                answer = self._ask(GetParameters, f"{node}/get_parameters", names=names)
+                found[one.name] = given(names, answer.values if answer else ())
+        return found
+
+    def _ask(self, kind: Any, service: str, **fields: Any) -> Any:
+        """Call a service; None where no answer comes in time."""
         client = self._node.create_client(kind, service)
         if not self._until(client.service_is_ready, ANSWER_S):
             return None
-        future = client.call_async(kind.Request())
+        future = client.call_async(kind.Request(**fields))
         return future.result() if self._until(future.done, ANSWER_S) else None
 
     def _follow_simulated_time(self) -> None:

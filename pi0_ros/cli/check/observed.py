@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Graph:
         nodes: State of the lifecycle of our nodes, by the node's full name.
         executor: Full name that the executor has, whether it runs or not.
         controllers: Of all controller_managers.
+        parameters: Of the controllers of trajectories that answered, by the controller's name.
         unread_managers: Controller managers whose messages are not installed here.
         clock: Whose clock stamps were compared with.
     """
@@ -83,5 +85,6 @@ class Graph:
     nodes: Mapping[str, str] = field(default_factory=dict)
     executor: str = "/chunk_executor_node"
     controllers: tuple[LoadedController, ...] = ()
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unread_managers: tuple[str, ...] = ()
     clock: str = "the system's"

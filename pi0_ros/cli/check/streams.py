@@ -16,7 +16,7 @@ from pi0_ros.embodiment.axes import Joint
 from pi0_ros.embodiment.controllers import StateSource
 from pi0_ros.embodiment.spec import Camera, Embodiment
 from pi0_ros.execution.settings import ExecutorSettings
-from pi0_ros.observation.assembler import Freshness
+from pi0_ros.observation.freshness import Freshness
 
 SLACK = 0.9  # of a rate: two seconds do not tell it better
 BEYOND = 0.01  # of a joint's range that a resting joint may be outside of it
@@ -35,7 +35,7 @@ def check_states(embodiment: Embodiment, graph: Graph, types: Types, start: str)
         faults = list(_absent(topic, types[source.topic], start))
         is_first = source == embodiment.state_sources[0]
         faults = faults or [
-            *_stream(topic, embodiment.policy.rate_hz if is_first else 0.0),
+            *_stream(topic, source, embodiment.policy.rate_hz if is_first else 0.0),
             *_positions(embodiment, source, topic),
         ]
         said = f"{len(source.joints)} joints within their limits, {_told(topic.stream)}"
@@ -96,10 +96,10 @@ _SILENT = (
 )
 
 
-def _stream(topic: Topic, policy_hz: float) -> Iterator[Finding]:
+def _stream(topic: Topic, source: StateSource, policy_hz: float) -> Iterator[Finding]:
     """Judge rate and age; the first source sets the pose's rate, the others must not be too old."""
-    oldest_ns = min(FRESH.state_age_ns, ExecutorSettings().joint_state_age_ns)
-    needed_hz = max(policy_hz, 1e9 / oldest_ns)
+    oldest_ns = min(FRESH.age_of(source), ExecutorSettings().joint_state_age_ns)
+    needed_hz = max(policy_hz, 1e9 / min(oldest_ns, FRESH.state_gap_ns))
     if topic.stream.rate_hz < SLACK * needed_hz:
         said = f"{topic.stream.rate_hz:.1f} Hz; at least {needed_hz:g} Hz are needed"
         remedy = "raise the driver's publish rate; see the machine's load"
@@ -153,14 +153,14 @@ def _place(topic: str, joint: Joint, number: float, position: float) -> Iterator
 
 
 def _images(camera: Camera, topic: Topic) -> Iterator[Finding]:
-    stream, needed_hz = topic.stream, 1e9 / FRESH.image_age_ns
+    stream, needed_hz = topic.stream, 1e9 / FRESH.age_of(camera)
     said = f"{stream.rate_hz:.1f} Hz; the YAML says {camera.rate_hz:g} Hz"
     if stream.rate_hz < needed_hz:
         said += f", and below {needed_hz:.1f} Hz images are too old for the policy"
         yield wrong(topic.name, said, "set the camera's rate; see the machine's and network's load")
     elif stream.rate_hz < SLACK * camera.rate_hz:
         yield warning(topic.name, said, "set the camera's rate, or rate_hz in the YAML")
-    yield from _stamps(topic, FRESH.image_age_ns)
+    yield from _stamps(topic, FRESH.age_of(camera))
     if stream.picture is not None:
         yield from _picture(camera, topic.name, stream.picture)
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pi0_ros.cli.check.messages import Types
+from pi0_ros.embodiment.controllers import slider_topics
 from pi0_ros.embodiment.spec import Embodiment
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 ODOMETRY = "nav_msgs/msg/Odometry"
+SPEED = "std_msgs/msg/Float64"
 NODES = ("policy_node", "chunk_executor_node", "sim_robot_node")
 STATUS = {
     "chunk_executor_node/status": "pi0_msgs/msg/ExecutorStatus",
@@ -34,6 +36,7 @@ def wanted_topics(embodiment: Embodiment, types: Types) -> tuple[Wanted, ...]:
         heard |= {camera.topic: IMAGE, compressed(camera.topic): COMPRESSED}
     if embodiment.base is not None:
         heard[embodiment.base.odometry] = ODOMETRY
+    heard |= dict.fromkeys(slider_topics(embodiment.controllers), SPEED)
     return (
         *(Wanted(topic, type_, "heard") for topic, type_ in (heard | STATUS).items()),
         *(

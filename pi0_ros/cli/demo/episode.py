@@ -22,6 +22,7 @@ from pi0_ros.bridge.chunks import decode_chunk
 from pi0_ros.bridge.joint_states import positions_by_name
 from pi0_ros.bridge.markers import block_places
 from pi0_ros.bridge.stamps import to_ns
+from pi0_ros.bridge.trajectories import committed
 from pi0_ros.cli.demo.timeline import CommandTimeline
 from pi0_ros.embodiment.kinematics import Chain
 from pi0_ros.embodiment.loading import load_urdf
@@ -63,7 +64,7 @@ class EpisodeRecord:
         }
         for controller, serialized in self.commands:
             message = deserialize_message(serialized, JointTrajectory)
-            positions = np.array([point.positions for point in message.points])
+            positions = np.array([point.positions for point in committed(message)])
             timelines[controller].add(to_ns(message.header.stamp), positions)
         return timelines
 

@@ -17,14 +17,15 @@ One YAML in `config/embodiments` holds everything that is known of a robot. Unit
 of these is simulated by `sim_robot_node` from the same YAML and URDF, and the tests drive each
 through the real nodes. **None has driven hardware**: topics, types and numbers of the real drivers
 are from the vendors' files; `pi0 check <robot>` compares them with yours before anything moves.
-What is not the vendor's figure stands under *Provenance*.
+What is not the vendor's figure stands under *Provenance*; a jerk in parentheses is nobody's: it
+reaches the acceleration in 50 ms.
 [Add your own](tutorials/add_a_robot.md).
 """
 
 DISABLE = "`~/enable` with `data: false`, wait until the executor's status says DISABLED"
 SHARED = f"""**From MoveIt and back.** MoveIt moves by the action of the same controllers ({{}}),
-so none is switched. Let its motion end before `~/enable`: a message on a controller's topic
-replaces the motion of a goal without ending the goal. Back: {DISABLE}.
+so none is switched. Let its motion end first: a message on a controller's topic replaces the motion
+of a goal without ending the goal, so `~/enable` is refused meanwhile. Back: {DISABLE}.
 To be sure, use a second controller on the same joints for the policy, name it in the YAML, and
 switch with `ros2 control switch_controllers`.
 """
@@ -88,12 +89,13 @@ def _policy(robot: Embodiment) -> str:
 
 
 def _axes(robot: Embodiment) -> str:
-    head = ("index", "name", "kind", "unit", "limits", "velocity", "acceleration", "home")
+    head = ("index", "name", "kind", "unit", "limits", "velocity", "acceleration", "jerk", "home")
     return table(head, map(_axis, robot.axes))
 
 
 def _axis(axis: Joint | BaseAxis) -> tuple[object, ...]:
-    common = f"{axis.velocity:.4g}", f"{axis.acceleration:.4g}"
+    jerk = f"{axis.greatest_jerk:.4g}" if axis.jerk else f"({axis.greatest_jerk:.4g})"
+    common = f"{axis.velocity:.4g}", f"{axis.acceleration:.4g}", jerk
     if isinstance(axis, BaseAxis):
         return axis.index, f"`{axis.name}`", "base velocity", f"{axis.unit}/s", "", *common, ""
     limits = f"{axis.lower:.4g} to {axis.upper:.4g}"
@@ -162,7 +164,8 @@ def _hand_over(robot: Embodiment) -> str:
     if set(theirs) <= set(ours):
         return SHARED.format(", ".join(theirs))
     return (
-        "**From MoveIt and back.** Let MoveIt's motion end, switch, then `~/enable`:\n\n"
+        "**From MoveIt and back.** Let MoveIt's motion end, call `~/take_over`, then `~/enable`; "
+        "back: `~/hand_back`. By hand it is:\n\n"
         f"```bash\n{start}\n```\n\nBack: {DISABLE}, then\n\n```bash\n{back}\n```\n"
     )
 

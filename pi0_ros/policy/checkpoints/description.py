@@ -40,6 +40,8 @@ class Description:
         averages_pixels: Whether its images are shrunk by a filter that averages, as Pillow's does.
         cleans_prompt: Whether underscores and line breaks of a sentence become spaces.
         pads_prompt_state: Whether the state in π0.5's prompt is as wide as the network's vectors.
+        trained_delay: Most committed actions that it was trained to continue (real-time chunking
+            at training time); 0: it was not.
         assumed: What the checkpoint does not say and was assumed, as sentences.
     """
 
@@ -56,6 +58,7 @@ class Description:
     averages_pixels: bool = True
     cleans_prompt: bool = True
     pads_prompt_state: bool = False
+    trained_delay: int = 0
     assumed: tuple[str, ...] = ()
 
 

@@ -56,6 +56,7 @@ class LeRobotConfig(BaseModel):
     max_action_dim: int | None = None
     image_resolution: tuple[int, int] | None = None
     use_peft: bool = False
+    rtc_training_max_delay: int = Field(default=0, ge=0)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -123,6 +124,7 @@ def describe_lerobot(directory: Path) -> Description:
         averages_pixels=False,
         cleans_prompt=not config.has_state_token,
         pads_prompt_state=pads,
+        trained_delay=said.rtc_training_max_delay,
         assumed=("zeros behind the state in the prompt, as LeRobot 0.4 wrote them",) * pads,
     )
 

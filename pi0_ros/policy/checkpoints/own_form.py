@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from pi0_ros.embodiment.convention import Convention
 from pi0_ros.embodiment.normalisation import NormStats
 from pi0_ros.embodiment.strict import Spec
@@ -24,10 +26,12 @@ class PipelineSection(Spec):
     Attributes:
         normalisation: How the statistics are used.
         convention: How the robot's numbers are written; None where the robot's YAML says it.
+        trained_delay: Most committed actions that the network was trained to continue.
     """
 
     normalisation: Literal["z_score", "quantile"]
     convention: Convention | None = None
+    trained_delay: int = Field(default=0, ge=0)
 
 
 def is_own(directory: Path) -> bool:
@@ -67,4 +71,5 @@ def describe_own(directory: Path) -> Description:
         normalisations={"": statistics.normalisation(pipeline.normalisation, statistics_file)},
         normalisation_kind=pipeline.normalisation,
         convention=pipeline.convention,
+        trained_delay=pipeline.trained_delay,
     )

@@ -5,7 +5,7 @@ import pytest
 
 from pi0_ros.bridge.commands import make_encoder
 from pi0_ros.bridge.stamps import to_ns
-from pi0_ros.bridge.trajectories import decode_trajectory
+from pi0_ros.bridge.trajectories import committed, decode_trajectory
 from pi0_ros.embodiment.spec import Controller, Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.simulation.controllers import JointTrajectoryController
@@ -37,16 +37,17 @@ def test_an_arms_window_has_its_stamp_times_and_columns(robot: Embodiment) -> No
     made = make_encoder(controller(robot, ARM), robot).encode(window(10 * S), 10 * S)
     assert to_ns(made.header.stamp) == 10 * S - 4 * MS
     assert made.joint_names == list(robot.arms["right"].joints)
-    assert len(made.points) == 23
-    times = [to_ns(point.time_from_start) for point in made.points]
+    points = committed(made)
+    assert len(points) == 23
+    times = [to_ns(point.time_from_start) for point in points]
     assert times == [i * 2 * MS for i in range(23)]
     expected = wave(np.array(times) + 10 * S - 4 * MS)[:, 7:13]
-    np.testing.assert_array_equal([list(point.positions) for point in made.points], expected)
+    np.testing.assert_array_equal([list(point.positions) for point in points], expected)
 
 
-def test_an_arms_window_holds_positions_only(robot: Embodiment) -> None:
+def test_what_is_committed_holds_positions_only(robot: Embodiment) -> None:
     made = make_encoder(controller(robot, ARM), robot).encode(window(10 * S), 10 * S)
-    for point in made.points:
+    for point in committed(made)[:-1]:
         assert not point.velocities
         assert not point.accelerations
         assert not point.effort
@@ -119,12 +120,15 @@ def test_a_lost_window_is_bridged_by_the_one_before(robot: Embodiment) -> None:
         np.testing.assert_allclose(command, wave(np.array([now_ms * MS]))[0, 7:13], atol=2e-6)
 
 
-def test_when_windows_stop_the_arm_holds_the_last_sample(robot: Embodiment) -> None:
+def test_when_windows_stop_the_arm_comes_to_rest_and_holds(robot: Embodiment) -> None:
     arm = controller(robot, ARM)
     plays = JointTrajectoryController(arm.name, arm.joints)
-    plays.receive(decode_trajectory(make_encoder(arm, robot).encode(window(10 * S), 0)), 10 * S)
+    message = make_encoder(arm, robot).encode(window(10 * S), 0)
+    plays.receive(decode_trajectory(message), 10 * S)
     held = plays.sample(13 * S, np.zeros(6), np.zeros(6))
-    np.testing.assert_allclose(held, wave(np.array([10 * S + 40 * MS]))[0, 7:13])
+    np.testing.assert_allclose(held, message.points[-1].positions)
+    ends_at_ns = to_ns(message.points[-1].time_from_start)
+    assert 40 * MS < ends_at_ns < 1 * S, "committed for 40 ms, standing within a second"
 
 
 def test_an_arms_window_is_in_the_drivers_names_and_numbers(robot, encoder_of) -> None:
@@ -135,10 +139,11 @@ def test_an_arms_window_is_in_the_drivers_names_and_numbers(robot, encoder_of) -
     positions = np.zeros((3, 14))
     positions[:, 6] = [0.0, 0.7929 / 2, 0.7929]
     positions[:, 2] = [1.0, 2.0, 3.0]
+    positions = positions[[0, 1, 2, 2, 2]]  # and stands
     made = encoder.encode(CommandWindow(0, 2 * MS, positions, 0 * positions), 0)
     assert made.joint_names == ["gripper", "joint3"]
     points = [list(point.positions) for point in made.points]
-    np.testing.assert_allclose(points, [[100, 1], [50, 2], [0, 3]], atol=1e-9)
+    np.testing.assert_allclose(points, [[100, 1], [50, 2], *3 * [[0, 3]]], atol=1e-9)
 
 
 def test_a_forwarded_gripper_is_in_the_drivers_numbers(robot, encoder_of, window_of) -> None:

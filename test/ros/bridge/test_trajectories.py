@@ -37,10 +37,19 @@ def test_velocities_and_accelerations_are_read_where_they_are() -> None:
 
 
 @pytest.mark.parametrize("field", ["velocities", "accelerations"])
-def test_a_field_that_only_some_points_have_is_rejected(field: str) -> None:
-    mixed = message(point(0, [1.0, 2.0], **{field: [0.0, 0.0]}), point(1, [1.0, 2.0]))
+def test_a_field_of_different_sizes_is_rejected(field: str) -> None:
+    mixed = message(
+        point(0, [1.0, 2.0], **{field: [0.0, 0.0]}), point(1, [1.0, 2.0], **{field: [0.0]})
+    )
     with pytest.raises(Rejected, match=f"points have different numbers of {field}"):
         decode_trajectory(mixed)
+
+
+def test_a_point_without_a_field_that_others_have_is_none_of_it() -> None:
+    value = decode_trajectory(
+        message(point(0, [1.0, 2.0]), point(1, [1.0, 2.0], velocities=[3.0, 4.0]))
+    )
+    np.testing.assert_array_equal(value.velocities, [[np.nan, np.nan], [3, 4]])
 
 
 def test_points_of_different_sizes_are_rejected() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from honcho.printer import Message
@@ -58,8 +59,8 @@ class Script(NodePlan):
         return [sys.executable, "-c", str(self.parameters["line"])]
 
 
-def script(name: str, line: str) -> Script:
-    return Script(name, parameters={"line": line})
+def script(name: str, line: str, *, respawn: bool = False) -> Script:
+    return Script(name, parameters={"line": line}, respawn=respawn)
 
 
 def test_the_exit_code_tells_which_node_ended_first(capfd: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +70,24 @@ def test_the_exit_code_tells_which_node_ended_first(capfd: pytest.CaptureFixture
     assert (
         "pi0 up: second ended with 3, so all were stopped (exit code 11)" in capfd.readouterr().out
     )
+
+
+def test_a_node_that_respawns_ends_without_stopping_the_others(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "lives"
+    once = f"open({str(log)!r}, 'a').write('x'); raise SystemExit(3)"
+    until_twice = (
+        "import os, time\n"
+        f"while not os.path.exists({str(log)!r}) or os.path.getsize({str(log)!r}) < 2:\n"
+        "    time.sleep(0.01)\n"
+        "raise SystemExit(4)"
+    )
+    nodes = (script("first", once, respawn=True), script("second", until_twice))
+    assert run_plan(BringUp(nodes, {})) == 11
+    said = capfd.readouterr().out
+    assert "ended with 3; starts again in 2 s" in said
+    assert "pi0 up: second ended with 4" in said
 
 
 def test_nodes_get_the_environment_of_the_plan(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import yourdfpy
 from scipy.spatial.transform import Rotation
 
-from pi0_ros.embodiment.kinematics import Chain
+from pi0_ros.embodiment.kinematics import Chain, turned
 from pi0_ros.embodiment.spec import Embodiment
 
 TIPS = ("left_tool_point", "right_tool_point", "right_wrist_camera_optical_frame")
@@ -151,12 +151,12 @@ def test_reaching_moves_the_joints_of_the_chain_only(
 
 def test_a_lift_under_an_arm_stays_where_only_the_arm_may_move() -> None:
     chain, start = crane(), np.array([0.0, 0.0, 1.0])
-    turned = Rotation.from_euler("z", 0.5).as_matrix()
+    facing = Rotation.from_euler("z", 0.5).as_matrix()
     ahead = np.array([1.0 + 2 * np.cos(0.5), 2 * np.sin(0.5), 1.0])
-    q, error = chain.reach(ahead, turned, start, moving=[0])
+    q, error = chain.reach(ahead, facing, start, moving=[0])
     np.testing.assert_allclose(q, [0.5, 0.0, 1.0], atol=1e-4)
     assert error < 1e-4
-    q, error = chain.reach(ahead + np.array([0.3, 0.0, 0.0]), turned, start, moving=[0])
+    q, error = chain.reach(ahead + np.array([0.3, 0.0, 0.0]), facing, start, moving=[0])
     assert q[2] == 1.0
     assert error > 0.1
 
@@ -167,3 +167,19 @@ def test_a_place_out_of_reach_keeps_its_error(
     chain = chains["left_tool_point"]
     _, error = chain.reach(np.array([3.0, 0.0, 0.0]), np.eye(3), embodiment.home)
     assert error > 1.0
+
+
+@pytest.mark.parametrize(
+    ("share", "most", "angle"), [(1.0, 1.0, 0.4), (0.5, 1.0, 0.2), (0.5, 0.1, 0.1)]
+)
+def test_a_rotation_turns_a_share_of_the_way_and_no_farther_than_it_may(
+    share: float, most: float, angle: float
+) -> None:
+    start, wanted = Rotation.from_euler("x", 0.3), Rotation.from_euler("x", 0.7)
+    made = turned(start.as_matrix(), wanted.as_matrix(), share, most)
+    np.testing.assert_allclose(made, Rotation.from_euler("x", 0.3 + angle).as_matrix(), atol=1e-12)
+
+
+def test_a_rotation_that_is_there_stays() -> None:
+    there = Rotation.from_euler("xyz", [0.1, 0.2, 0.3]).as_matrix()
+    np.testing.assert_allclose(turned(there, there, 0.5, 0.1), there, atol=1e-12)

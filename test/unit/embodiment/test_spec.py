@@ -121,6 +121,13 @@ def test_what_a_window_serves_is_not_streamed(description: Description) -> None:
             "speaks of a gripper, and none",
         ),
         (("controllers", 1, "gripper"), {"open": 1, "closed": 1}, "open and closed are both 1.0"),
+        (("controllers", 0, "scaled"), True, "controllers.0.scaled: slide_controller is scaled; g"),
+        (("controllers", 1, "scaled"), True, "unknown"),
+        (
+            ("controllers", 1, "speed_scaling"),
+            {"topic": "s", "full": 0},
+            "full: must be greater th",
+        ),
         (("controllers", 1, "type"), "gripper_comand", "Did you mean 'gripper_command'?"),
         (
             ("controllers",),
@@ -259,6 +266,12 @@ def test_a_robot_cannot_be_changed(description: Description) -> None:
 def joint(lower: float, upper: float, home: float) -> Joint:
     limits = {"velocity": 1.0, "acceleration": 1.0, "lower": lower, "upper": upper}
     return Joint.model_validate({"name": "j", "index": 0, "unit": "m", "home": home, **limits})
+
+
+def test_without_a_jerk_the_acceleration_is_reached_in_50_ms(description: Description) -> None:
+    assert Embodiment.model_validate(description).joints[0].greatest_jerk == 4.0 / 0.05
+    put(description, ("joints", 0, "jerk"), 300.0)
+    assert Embodiment.model_validate(description).joints[0].greatest_jerk == 300.0
 
 
 @given(numbers, numbers, numbers)

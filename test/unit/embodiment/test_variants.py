@@ -36,6 +36,22 @@ def test_the_simulation_takes_a_grippers_action_as_positions_in_the_joints_own_u
     assert changed.gripper is None
 
 
+def test_the_simulation_takes_goals_of_trajectories_as_the_topic_beside_them(
+    description: dict[str, Any],
+) -> None:
+    goals = {"type": "follow_joint_trajectory", "topic": "arm/follow_joint_trajectory"}
+    scaled = {"scaled": True, "speed_scaling": {"topic": "speed", "full": 100}}
+    description["controllers"][0] |= goals | scaled
+    real = Embodiment.model_validate(description)
+    (changed, _) = simulated(real).controllers
+    assert (changed.type, changed.topic) == (
+        "joint_trajectory", "slide_controller/joint_trajectory",
+    )  # fmt: skip
+    assert changed.scaled
+    assert changed.speed_scaling == real.controllers[0].speed_scaling
+    assert not real.streamed[0], "windows, as on the topic"
+
+
 def test_the_simulation_tells_all_positions_on_one_topic_under_their_own_names(
     slider: Embodiment,
 ) -> None:

@@ -319,7 +319,7 @@ def test_each_robots_yaml_is_refused_once_it_is_broken_anywhere(
 
 def everything(description: dict[str, Any]) -> dict[str, Any]:
     """The slider with all that a description can have."""
-    limits = {"velocity": 1.0, "acceleration": 2.0}
+    limits = {"velocity": 1.0, "acceleration": 2.0, "jerk": 40.0}
     extra = [f"j{at}" for at in range(9)]
     slide, grip = description["joints"]
     joints = [{**grip, "name": name, "index": 20 + at} for at, name in enumerate(extra)]
@@ -337,7 +337,8 @@ def everything(description: dict[str, Any]) -> dict[str, Any]:
         "urdf_arguments": {"color": "red"},
         "policy": {**description["policy"], "delta": [1, -1]},
         "paddings": {"openpi": 32},
-        "joints": [{**slide, "kind": "velocity", "observed": True}, grip, *joints],
+        "cameras": [{**camera, "age_ms": 1.5} for camera in description["cameras"]],
+        "joints": [{**slide, "kind": "velocity", "observed": True, "jerk": 80.0}, grip, *joints],
         "base": {
             "frame": "f",
             "odometry": "o",
@@ -354,7 +355,13 @@ def everything(description: dict[str, Any]) -> dict[str, Any]:
         ],
         "states": [
             {"topic": "a", "type": "joint_state", "joints": ["slide", "grip"], "names": ["a", "b"]},
-            {"topic": "b", "type": "arx_robot_status", "joints": extra, "gripper": numbers},
+            {
+                "topic": "b",
+                "type": "arx_robot_status",
+                "joints": extra,
+                "gripper": numbers,
+                "age_ms": 1,
+            },
         ],
         "openpi": {"statistics": "s", "convention": None},
         "scene": {

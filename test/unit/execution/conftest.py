@@ -14,6 +14,7 @@ from pi0_ros.execution.executor import ChunkExecutor
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.run import LEFT_FOR_NS
 from pi0_ros.execution.settings import ExecutorSettings
+from pi0_ros.execution.stopping import Stopping
 
 MS = 1_000_000  # [ns]
 PERIOD = 100 * MS  # of the robot's actions [ns]
@@ -102,6 +103,7 @@ class Drive:
         self.sees = True  # whether joint states arrive
         self.samples: dict[int, np.ndarray] | None = None
         self.runs: list[dict[int, np.ndarray]] = []
+        self.began: list[np.ndarray] = []  # the velocity with which each run began
         self.core.permission.is_enabled = True
 
     @property
@@ -146,6 +148,7 @@ class Drive:
             assert self.begins_rightly(window.positions[0])
             self.samples = {}
             self.runs.append(self.samples)
+            self.began.append(window.velocities[0])
         for i, position in enumerate(window.positions):
             committed = self.samples.setdefault(window.start_ns // TICK + i, position)
             assert (committed == position).all(), "a committed sample changed"
@@ -164,9 +167,27 @@ class Drive:
         if self.code == "stalled" and self.runs:
             if self.now_ns - max(self.runs[-1]) * TICK > LEFT_FOR_NS:
                 return bool((start == self.seen).all())
-            left = self.runs[-1][max(self.runs[-1])][joints]
-            return bool((start == left).all() or (np.abs(left - self.seen) > TRACKING_ERRORS).any())
+            return bool((start == self.seen).all()) or self.is_on_the_stop(start)
         return bool((start == self.seen).all())
+
+    def is_on_the_stop(self, start: np.ndarray) -> bool:
+        """Whether a run goes on with the stop of the last one's window, or close behind it."""
+        ticks = sorted(self.runs[-1])
+        limits, before = (
+            JointLimits.of(self.robot),
+            np.array([self.runs[-1][t] for t in ticks[-3:]]),
+        )
+        stopping = Stopping(
+            limits.lower, limits.upper, limits.velocity, limits.acceleration, limits.jerk
+        )
+        stop = stopping.after(before, TICK / 1e9)
+        joints = self.robot.joint_columns
+        if stop is None:
+            return bool((start == before[-1][joints]).all())
+        elapsed_ns = self.now_ns // TICK * TICK - ticks[-1] * TICK
+        position, velocity, _ = stop.at(max(elapsed_ns, 0))
+        off = np.abs(start - position[joints])
+        return bool((off <= (np.abs(velocity[joints]) + 0.1) * TICK / 1e9).all())
 
     def run(self, ms: float) -> None:
         """Tick until so much time has passed."""
@@ -189,11 +210,13 @@ class Drive:
         dt, limits = TICK / 1e9, JointLimits.of(self.robot)
         stopping = limits.stopping(self.robot)
         shares = [(0.0, 0.0, 0.0)]
-        for run in self.runs:
+        for run, began in zip(self.runs, self.began, strict=True):
             p = np.array([run[tick] for tick in sorted(run)])
-            v = np.diff(p, axis=0, prepend=p[:1]) / dt  # a run begins standing
-            a = np.diff(v, axis=0, prepend=0 * p[:1]) / dt
-            j = np.diff(a, axis=0, prepend=0 * p[:1]) / dt
+            v = np.diff(p, axis=0, prepend=p[:1] - began * dt) / dt
+            standing = [] if began.any() else [0 * p[0]]  # how it began else is not seen
+            a = np.diff(np.array([*standing, *v]), axis=0) / dt
+            j = np.diff(np.array([*standing, *a]), axis=0) / dt
+            v = v[len(v) - len(a) :]
             brakes = (v * a < 0) | (np.roll(v, 1, axis=0) * a < 0)
             most = np.where(brakes, stopping.acceleration, limits.acceleration)
             shares.append(

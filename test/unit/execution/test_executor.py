@@ -715,7 +715,7 @@ def test_a_base_is_told_to_stand_before_the_executor_goes_silent(rolling):
     assert (told[last - 40] != told[last]).any()
 
 
-def test_the_way_of_a_base_begins_anew_after_a_stall_and_the_arm_stays(rolling):
+def test_the_way_of_a_base_begins_anew_after_a_stall_and_the_arm_comes_to_rest(rolling):
     left = rolling.ways()[-1]
     assert left[DRIVE] > 0.05
     rolling.now_ns += 60 * MS
@@ -723,9 +723,13 @@ def test_the_way_of_a_base_begins_anew_after_a_stall_and_the_arm_stays(rolling):
     rolling.record()
     rolling.tick()
     assert rolling.code == "stalled"
-    assert rolling.at(rolling.now_ms).tolist() == [left[TURN], 0, 0, left[SLIDE]]
-    rolling.run(100)
-    assert rolling.at(rolling.now_ms).tolist() == [left[TURN], 0, 0, left[SLIDE]]
+    assert rolling.at(rolling.now_ms)[[DRIVE, SPIN]].tolist() == [0, 0]
+    assert 0 < rolling.at(rolling.now_ms)[TURN] - left[TURN] < 0.01
+    rolling.run(500)
+    assert rolling.velocity_at(rolling.now_ms).tolist() == pytest.approx([0] * 4, abs=1e-9)
+    # 0.5 rad/s at 10 rad/s², which comes and goes within 50 ms: 25 mrad from the last window's end.
+    assert rolling.at(rolling.now_ms)[TURN] - left[TURN] == pytest.approx(0.025, abs=0.006)
+    assert_smooth(rolling)
 
 
 def test_after_the_clock_jumped_back_a_base_starts_from_standing(rolling, plan):
@@ -894,3 +898,27 @@ def test_a_gripper_that_something_keeps_open_is_not_astray(embodiment):
             assert core.accept(chunk, now_ns) is None
     assert core.window(now_ns).positions[-1, knuckle] > 0.7
     assert core.state is State.EXECUTING
+
+
+# --- a policy that trembles -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replan_ms", [100, 300])
+@settings(deadline=None, derandomize=True, max_examples=10)
+@given(seed=st.integers(0, 10_000), tremble=st.sampled_from([0.002, 0.01, 0.03]))
+def test_a_policy_that_trembles_does_not_lead_the_arm_away(
+    make_drive, make_chunk, replan_ms, seed, tremble
+):
+    random, drive = np.random.default_rng(seed), make_drive(pose=(0, 0.5))
+    drive.tick()
+    off = []
+    for k in range(3000 // replan_ms):
+        way = [(0.3 * np.sin(0.1 * replan_ms / 100 * k + 0.1 * i), 0.5) for i in range(11)]
+        drive.accept(
+            make_chunk(way + random.normal(0, tremble, (11, 2)) * [1, 0.3], start_ms=drive.now_ms)
+        )
+        drive.run(replan_ms)
+        if k * replan_ms > 1500:
+            off.append(drive.pose[0] - 0.3 * np.sin(0.001 * (drive.now_ms - 1000)))
+    assert np.abs(off).max() < 0.05 + 6 * tremble
+    assert_smooth(drive)

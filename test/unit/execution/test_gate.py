@@ -156,14 +156,14 @@ def test_an_action_may_be_beyond_a_limit_by_as_much_as_networks_miss(robot, make
 
 
 def test_an_action_farther_beyond_its_limit_is_told_and_left_to_the_limiter(robot, make_chunk):
-    verdict = check_chunk(make_chunk(at(3.02)), robot, 0)
+    verdict = check_chunk(make_chunk(at(3.012)), robot, 0)
     assert (verdict.consequence, verdict.reason) == (PLAY, None)
     assert said(verdict) == [
-        "chunk_limits: action 0 of turn asks for 3.02 rad, limit 3; played up to the limit"
+        "chunk_limits: action 0 of turn asks for 3.012 rad, limit 3; played up to the limit"
     ]
-    verdict = check_chunk(make_chunk([(0, 0), (0, 0), (0, -0.0015)]), robot, 0)
+    verdict = check_chunk(make_chunk([(0, 0), (0, 0), (0, -0.0012)]), robot, 0)
     assert said(verdict) == [
-        "chunk_limits: action 2 of slide asks for -0.0015 m, limit 0; played up to the limit"
+        "chunk_limits: action 2 of slide asks for -0.0012 m, limit 0; played up to the limit"
     ]
 
 
@@ -323,6 +323,20 @@ def test_a_gripper_may_be_told_to_squeeze_but_not_in_another_convention():
     assert check_chunk(chunk_of(UR5E, actions), UR5E, 0) == Verdict()
     actions[:, column] = 255
     assert reason_of(chunk_of(UR5E, actions), UR5E, 0).code is Code.CHUNK_LIMITS
+
+
+@pytest.mark.parametrize("machine", [UR5E, TRACER], ids=["20 Hz", "50 Hz"])
+def test_the_jitter_of_a_network_passes_and_ten_times_as_much_is_slowed(
+    machine: Embodiment,
+) -> None:
+    random = np.random.default_rng(0)
+    arms = np.array([axis.unit == "rad" and axis.kind == "position" for axis in machine.axes])
+    for _ in range(50):
+        noise = random.normal(0.0, 0.002, (50, len(machine.axes))) * arms
+        quiet = chunk_of(machine, still(machine, 50) + noise)
+        assert check_chunk(quiet, machine, 0) == Verdict()
+        loud = chunk_of(machine, still(machine, 50) + 10 * noise)
+        assert check_chunk(loud, machine, 0).scale < 0.5
 
 
 # --- the jump to the first action --------------------------------------------------------------

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from pi0_ros.execution.chunk import ActionKind
 from pi0_ros.execution.follower import Motion
 from pi0_ros.execution.reference import ChunkCurve, JoinLimits, OffsetFade, join
+from pi0_ros.execution.smoothing import PathLimits
 
 MS = 1_000_000
 often = settings(deadline=None, derandomize=True, max_examples=100)
 small = st.floats(-3, 3)
 SMOOTH, SHAPED = np.array([False, False]), np.array([True, True])
+UNLIMITED = PathLimits(np.full(2, np.inf), np.full(2, np.inf), np.zeros(2))
 
 
 def before(speed, turn=(0.0, 0.0)):
@@ -31,7 +33,7 @@ def difference(offset, slope, curvature=None):
 def join_limits():
     """No jerk that matters, unless a test is about it; nothing is shaped."""
     return JoinLimits(
-        300 * MS, np.array([0.5, 0.25]), np.array([5.0, 2.5]), np.full(2, 1e6), SMOOTH
+        300 * MS, np.array([0.5, 0.25]), np.array([5.0, 2.5]), np.full(2, 1e6), SMOOTH, UNLIMITED
     )
 
 
@@ -42,13 +44,13 @@ def random_chunk(make_chunk, seed):
 def test_the_curve_meets_every_action_when_it_is_due(make_chunk):
     chunk = random_chunk(make_chunk, 0)
     for shaped in (SMOOTH, SHAPED):
-        curve = ChunkCurve(chunk, shaped)
+        curve = ChunkCurve(chunk, shaped, UNLIMITED)
         for i, action in enumerate(chunk.actions):
             np.testing.assert_allclose(curve.at(i * 100 * MS).position, action, atol=1e-12)
 
 
 def test_a_straight_chunk_is_a_straight_line(make_chunk):
-    curve = ChunkCurve(make_chunk(), SMOOTH)  # 0.5 rad/s
+    curve = ChunkCurve(make_chunk(), SMOOTH, UNLIMITED)  # 0.5 rad/s
     path = curve.at(330 * MS)
     np.testing.assert_allclose(path.position, [0.165, 0], atol=1e-12)
     np.testing.assert_allclose(path.velocity, [0.5, 0], atol=1e-12)
@@ -56,7 +58,7 @@ def test_a_straight_chunk_is_a_straight_line(make_chunk):
 
 
 def test_the_ends_of_the_curve_are_held(make_chunk):
-    curve = ChunkCurve(make_chunk([(1, 0), (2, 0)]), SMOOTH)
+    curve = ChunkCurve(make_chunk([(1, 0), (2, 0)]), SMOOTH, UNLIMITED)
     assert curve.at(-50 * MS).position.tolist() == [1, 0]
     end = curve.at(500 * MS)
     assert [end.position.tolist(), end.velocity.tolist()] == [[2, 0], [0, 0]]
@@ -68,7 +70,7 @@ def test_a_gripper_never_leaves_the_range_of_its_two_neighbours(make_chunk, seed
     chunk = random_chunk(make_chunk, seed)
     before = min(ms // 100, 9)
     two = chunk.actions[before : before + 2]
-    position = ChunkCurve(chunk, SHAPED).at(ms * MS).position
+    position = ChunkCurve(chunk, SHAPED, UNLIMITED).at(ms * MS).position
     assert (position >= two.min(axis=0) - 1e-12).all()
     assert (position <= two.max(axis=0) + 1e-12).all()
 
@@ -76,7 +78,7 @@ def test_a_gripper_never_leaves_the_range_of_its_two_neighbours(make_chunk, seed
 @often
 @given(seed=st.integers(0, 10_000), ms=st.integers(1, 999))
 def test_slope_and_curvature_of_the_curve_are_its_derivatives(make_chunk, seed, ms):
-    curve = ChunkCurve(random_chunk(make_chunk, seed), SMOOTH)
+    curve = ChunkCurve(random_chunk(make_chunk, seed), SMOOTH, UNLIMITED)
     ahead, behind, here = (curve.at(ms * MS + ns) for ns in (1000, -1000, 0))
     np.testing.assert_allclose((ahead.position - behind.position) / 2e-6, here.velocity, atol=5e-3)
     np.testing.assert_allclose(
@@ -87,13 +89,13 @@ def test_slope_and_curvature_of_the_curve_are_its_derivatives(make_chunk, seed, 
 @often
 @given(seed=st.integers(0, 10_000), knot=st.integers(1, 9))
 def test_the_curvature_of_an_arms_curve_is_continuous(make_chunk, seed, knot):
-    curve = ChunkCurve(random_chunk(make_chunk, seed), SMOOTH)
+    curve = ChunkCurve(random_chunk(make_chunk, seed), SMOOTH, UNLIMITED)
     ahead, behind = (curve.at(knot * 100 * MS + ns).acceleration for ns in (0, -1))
     np.testing.assert_allclose(ahead, behind, atol=1e-3)
 
 
 def test_a_fade_begins_with_its_difference_and_ends_with_none():
-    fade = OffsetFade(difference([1.0], [2.0], [3.0]), np.array([300 * MS]))
+    fade = OffsetFade(difference([1.0], [2.0], [3.0]), np.full((3, 1), 300 * MS))
     begin, almost = fade.at(0), fade.at(300 * MS - 1)
     parts = (begin.position, begin.velocity, begin.acceleration)
     assert [float(part[0]) for part in parts] == pytest.approx([1.0, 2.0, 3.0])
@@ -103,12 +105,12 @@ def test_a_fade_begins_with_its_difference_and_ends_with_none():
 
 
 def test_half_of_an_offset_is_gone_after_half_the_time():
-    fade = OffsetFade(difference([1.0], [0.0]), np.array([300 * MS]))
+    fade = OffsetFade(difference([1.0], [0.0]), np.full((3, 1), 300 * MS))
     assert float(fade.at(150 * MS).position[0]) == pytest.approx(0.5)
 
 
 def test_each_offset_fades_in_its_own_time():
-    fade = OffsetFade(difference(np.ones(2), np.zeros(2)), np.array([300 * MS, 600 * MS]))
+    fade = OffsetFade(difference(np.ones(2), np.zeros(2)), np.tile([300 * MS, 600 * MS], (3, 1)))
     assert fade.duration_ns == 600 * MS
     assert fade.at(150 * MS).position[0] == pytest.approx(0.5)
     late = fade.at(450 * MS)
@@ -119,7 +121,7 @@ def test_each_offset_fades_in_its_own_time():
 @often
 @given(offset=small, slope=small, curvature=small, share=st.floats(0.01, 0.99))
 def test_slope_and_curvature_of_a_fade_are_its_derivatives(offset, slope, curvature, share):
-    fade = OffsetFade(difference([offset], [slope], [curvature]), np.array([1000 * MS]))
+    fade = OffsetFade(difference([offset], [slope], [curvature]), np.full((3, 1), 1000 * MS))
     t = round(share * 1000 * MS)
     ahead, behind, here = (fade.at(t + ns) for ns in (1000, -1000, 0))
     np.testing.assert_allclose((ahead.position - behind.position) / 2e-6, here.velocity, atol=1e-5)
@@ -180,8 +182,9 @@ def test_a_fade_keeps_its_share_of_velocity_acceleration_and_jerk(
         if o != none:
             assert (np.abs(slopes) <= limits.velocity + 1e-9).all()
         assert (np.abs(turns) <= most).all()
-        jerks = np.diff(turns, axis=0) / np.diff(times)[:, None] * 1e9
-        assert (np.abs(jerks) <= limits.jerk * (1 + 1e-3)).all()
+        if c == none:  # a curvature is gone within 0.3 s, whatever that takes
+            jerks = np.diff(turns, axis=0) / np.diff(times)[:, None] * 1e9
+            assert (np.abs(jerks) <= limits.jerk * (1 + 1e-3)).all()
 
 
 def test_a_small_difference_fades_in_the_shortest_time(make_chunk, join_limits):
@@ -247,7 +250,12 @@ def test_the_fade_of_a_velocity_keeps_its_share_of_acceleration(make_chunk, join
 
 def test_positions_fade_together_and_velocities_fade_together(make_chunk):
     limits = JoinLimits(
-        300 * MS, np.full(4, 0.5), np.full(4, 5.0), np.full(4, 1e6), np.full(4, False)
+        300 * MS,
+        np.full(4, 0.5),
+        np.full(4, 5.0),
+        np.full(4, 1e6),
+        np.full(4, False),
+        PathLimits(np.full(4, np.inf), np.full(4, np.inf), np.zeros(4)),
     )
     position, velocity = ActionKind
     chunk = make_chunk(
@@ -255,11 +263,11 @@ def test_positions_fade_together_and_velocities_fade_together(make_chunk):
     )
     was = Motion(np.zeros(4), np.array([0, 0, 4.0, 0]), np.zeros(4))
     fade = join(chunk, 0, np.array([1.0, 0, 0, 0]), was, limits).fade
-    assert fade.durations_ns.tolist() == [3750 * MS, 3750 * MS, 1500 * MS, 1500 * MS]
+    assert fade.durations_ns[0].tolist() == [3750 * MS, 3750 * MS, 1500 * MS, 1500 * MS]
 
 
 def test_the_last_velocity_of_a_chunk_is_not_held_beyond_its_end(make_chunk):
     chunk = replace(make_chunk([(1, 0.2), (2, 0.2)]), kinds=tuple(ActionKind))
-    curve = ChunkCurve(chunk, chunk.by_velocity)
+    curve = ChunkCurve(chunk, chunk.by_velocity, UNLIMITED)
     assert curve.at(100 * MS - 1).position[1] == pytest.approx(0.2)
     assert curve.at(100 * MS).position.tolist() == [2, 0]

@@ -53,17 +53,39 @@ def test_time_that_goes_on_breaks_nothing(run):
     assert run.why_broken(1050 * MS) is None  # the lead and one tick: just in time
 
 
-def test_a_stall_beyond_the_lead_breaks_it_and_the_next_begins_where_controllers_hold(
+def test_after_a_stall_the_next_run_goes_on_with_the_stop_that_controllers_play(
     run, robot, measured
 ):
-    commit(run, robot, 3, speed=0.1)
-    end = run.motion.position
-    broken = run.why_broken(1200 * MS)
-    assert broken.code.value == "stalled"
+    commit(run, robot, 20, speed=0.1)  # up to 1240 ms
+    end = run.motion
+    assert run.why_broken(1270 * MS).code.value == "stalled"
     run.break_off()
-    measured.take(1190 * MS, np.array([0.49, 0.25]))  # still on its way there
-    run.begin(1200 * MS, measured)
-    assert run.motion.position.tolist() == end.tolist()
+    measured.take(1260 * MS, np.array([0.49, 0.25]))  # still on its way there
+    run.begin(1270 * MS, measured)
+    # 20 ms after the end: 0.1 rad/s less what 200 rad/s³ take off in the meantime.
+    assert 0.05 < run.motion.velocity[0] < 0.1
+    assert end.position[0] < run.motion.position[0] < end.position[0] + 0.005
+    assert run.motion.position[1] == 0.25
+
+
+def test_a_stop_that_is_over_is_where_the_next_run_begins_at_rest(run, robot, measured):
+    commit(run, robot, 20, speed=0.1)
+    end = run.motion.position[0]
+    run.why_broken(1600 * MS)
+    run.break_off()
+    measured.take(1590 * MS, np.array([0.49, 0.25]))
+    run.begin(1600 * MS, measured)
+    assert run.motion.velocity.tolist() == [0, 0]
+    assert end < run.motion.position[0] < end + 0.01
+
+
+def test_a_robot_that_somebody_moved_in_a_stall_is_taken_where_it_is(run, robot, measured):
+    commit(run, robot, 20, speed=0.1)
+    run.why_broken(1600 * MS)
+    run.break_off()
+    measured.take(1590 * MS, np.array([1.0, 0.25]))
+    run.begin(1600 * MS, measured)
+    assert run.motion.position.tolist() == [1.0, 0.25]
 
 
 def test_after_a_long_stall_it_begins_where_the_robot_is(run, measured):

@@ -52,6 +52,19 @@ def test_it_begins_where_and_how_the_joint_moves_and_ends_standing() -> None:
     assert len(stop.times_ns) == POINTS + 1
 
 
+def test_what_is_played_at_an_instant_is_known_up_to_the_end_and_after_it() -> None:
+    stop = stopping().after(moving(np.array([1.0]), np.zeros(1)), PERIOD_S)
+    end_ns = int(stop.times_ns[-1])
+    position, velocity, acceleration = stop.at(end_ns // 2)
+    assert 0.75 < position[0] / stop.positions[-1, 0] < 0.8  # 3/4 without the jerk's rounding
+    assert velocity[0] == pytest.approx(0.5, abs=1e-3)  # it is symmetric
+    assert acceleration[0] == pytest.approx(-4.5, abs=0.1)
+    for elapsed_ns in (end_ns, 10 * end_ns):
+        position, velocity, acceleration = stop.at(elapsed_ns)
+        assert position[0] == pytest.approx(stop.positions[-1, 0])
+        assert (velocity[0], acceleration[0]) == pytest.approx((0.0, 0.0), abs=1e-9)
+
+
 def test_it_is_mirrored_for_a_joint_that_moves_backwards() -> None:
     v, a = np.array([0.9]), np.array([-1.5])
     there = stopping().after(moving(v, a), PERIOD_S)
@@ -98,7 +111,7 @@ def test_from_any_motion_within_the_limits_it_stops_within_them(joints) -> None:
     if stop is None:
         assert np.abs(speed).max() < 1e-6
         return
-    assert np.abs(played(stop, 1)).max() <= V * (1 + 1e-9) + 1e-6
+    assert np.abs(played(stop, 1)).max() <= V * 1.001
     assert np.abs(played(stop, 2)).max() <= A * 1.03
     assert stop.times_ns[-1] / 1e9 < V / (0.9 * A) + 2 * A / (0.9 * J) + 0.05, "it ends soon"
     assert np.isfinite(stop.positions).all()

@@ -30,7 +30,7 @@ def test_ticks_late_ticks_and_the_largest_ratios_are_counted(tally):
 
 def test_a_run_begins_without_a_jerk(tally):
     tally.ticked(Motion(np.zeros(2), np.zeros(2), np.array([2.0, 0.0])), NOBODY, 0.01, late=False)
-    tally.begun()
+    tally.begun(Motion.resting(np.zeros(2)))
     tally.ticked(Motion(np.zeros(2), np.zeros(2), np.zeros(2)), NOBODY, 0.01, late=False)
     assert tally.largest_ratios[2] == pytest.approx(1.0)
 

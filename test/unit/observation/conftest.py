@@ -14,6 +14,13 @@ MS = 1_000_000
 Deliver = Callable[..., None]
 
 
+@pytest.fixture(scope="session")
+def changed(embodiment: Embodiment) -> Callable[..., Embodiment]:
+    """Build the robot with other values for some keys of its YAML."""
+    known = {name: getattr(embodiment, name) for name in Embodiment.model_fields}
+    return lambda **changes: Embodiment(**known | changes)
+
+
 @pytest.fixture
 def image() -> Callable[[int], np.ndarray]:
     """Build a small gray image that is told apart by its brightness."""
@@ -29,7 +36,7 @@ def deliver(embodiment: Embodiment, image: Callable[[int], np.ndarray]) -> Deliv
             if camera.name != without:
                 assembler.add_image(camera.name, at_ms * MS, image(at_ms % 256))
         if without != "joint_states":
-            state = np.full(len(embodiment.state_joints), at_ms / 1000)
-            assembler.add_state(at_ms * MS, state)
+            positions = np.full(len(embodiment.joints), at_ms / 1000)
+            assembler.add_positions(0, at_ms * MS, positions)
 
     return build

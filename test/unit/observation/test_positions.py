@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ ARMS, LEFT, RIGHT = 0, 1, 2  # places of the sources
 
 
 @pytest.fixture(scope="session")
-def split(embodiment: Embodiment) -> Embodiment:
+def split(embodiment: Embodiment, changed: Callable[..., Embodiment]) -> Embodiment:
     """Both arms on one topic, right one first, and each gripper on its own."""
     left, right = (embodiment.arms[side].joints for side in ("left", "right"))
     grippers = [joint.name for joint in embodiment.joints if joint.gripper]
@@ -28,9 +29,7 @@ def split(embodiment: Embodiment) -> Embodiment:
             for side, name in zip(("left", "right"), grippers, strict=True)
         ),
     )
-    return Embodiment(
-        **{n: getattr(embodiment, n) for n in Embodiment.model_fields} | {"states": sources}
-    )
+    return changed(states=sources)
 
 
 def merged(robot: Embodiment) -> MeasuredPositions:
@@ -90,6 +89,17 @@ def test_another_source_is_used_until_its_age_and_not_longer(
     if lag_ms > 200:
         seconds = f"{lag_ms / 1000:.2f}"
         assert reason(result) == f"right_gripper is {seconds} s older than arms, limit 0.20"
+
+
+def test_a_source_may_have_an_age_limit_of_its_own(
+    split: Embodiment, changed: Callable[..., Embodiment]
+) -> None:
+    arms, left, right = split.states
+    positions = heard(changed(states=(arms, left, right.model_copy(update={"age_ms": 50.0}))))
+    assert isinstance(positions.take(ARMS, 1050 * MS, np.zeros(12)), Pose)
+    assert reason(positions.take(ARMS, 1051 * MS, np.zeros(12))) == (
+        "right_gripper is 0.05 s older than arms, limit 0.05"
+    )
 
 
 def test_when_the_first_source_is_silent_the_others_name_it(split: Embodiment) -> None:

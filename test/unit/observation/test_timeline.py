@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi0_ros.observation.timeline import Timeline, interpolate
+from pi0_ros.observation.timeline import Timeline
 
 
 def timeline(*stamps: int, capacity: int = 10) -> Timeline[str]:
@@ -16,28 +15,27 @@ def timeline(*stamps: int, capacity: int = 10) -> Timeline[str]:
     return made
 
 
-def ramp() -> Timeline[np.ndarray]:
-    """Two joints: at 100 ns [0, 10], at 200 ns [1, 20]."""
-    made: Timeline[np.ndarray] = Timeline(10)
-    made.add(100, np.array([0.0, 10.0]))
-    made.add(200, np.array([1.0, 20.0]))
-    return made
+def stamps(made: Timeline[str]) -> tuple[int, ...]:
+    return made.between(-1000, 1000)
 
 
 def test_an_empty_timeline_has_nothing() -> None:
     empty = timeline()
     assert len(empty) == 0
-    assert empty.newest_ns is None
-    assert empty.newest_first() == ()
+    assert empty.latest_ns is None
+    assert stamps(empty) == ()
     assert empty.nearest(5) is None
-    assert empty.around(5) is None
+    assert empty.around(5) == (None, None)
 
 
 def test_late_values_land_at_their_place() -> None:
     late = timeline(10, 30, 20)
-    assert late.newest_first() == (30, 20, 10)
-    assert late.newest_ns == 30
+    assert stamps(late) == (30, 20, 10)
     assert late.nearest(20) == (20, "20")
+
+
+def test_the_latest_is_what_arrived_last_not_what_is_newest() -> None:
+    assert timeline(10, 30, 20).latest_ns == 20
 
 
 def test_a_repeated_stamp_replaces_the_value() -> None:
@@ -45,24 +43,36 @@ def test_a_repeated_stamp_replaces_the_value() -> None:
     repeated.add(10, "again")
     assert len(repeated) == 2
     assert repeated.nearest(10) == (10, "again")
+    assert repeated.latest_ns == 10
 
 
-def test_the_oldest_value_makes_room() -> None:
-    assert timeline(10, 20, 30, capacity=2).newest_first() == (30, 20)
+@pytest.mark.parametrize(
+    ("low", "high", "inside"),
+    [(10, 30, (30, 20, 10)), (11, 29, (20,)), (11, 19, ()), (0, 10, (10,)), (30, 99, (30,))],
+)
+def test_stamps_between_two_instants_include_both(
+    low: int, high: int, inside: tuple[int, ...]
+) -> None:
+    assert timeline(10, 20, 30).between(low, high) == inside
 
 
-def test_a_value_older_than_all_does_not_enter_a_full_timeline() -> None:
-    full = timeline(20, 30, 10, capacity=2)
-    assert full.newest_first() == (30, 20)
-    assert full.nearest(0) == (20, "20")
+def test_what_arrived_first_makes_room() -> None:
+    assert stamps(timeline(10, 20, 30, capacity=2)) == (30, 20)
 
 
-def test_a_cleared_timeline_is_empty_and_takes_older_stamps() -> None:
-    cleared = timeline(100)
+def test_after_the_clock_was_set_back_old_values_make_room_for_new_ones() -> None:
+    assert stamps(timeline(900, 910, 920, 10, 20, capacity=3)) == (920, 20, 10)
+    assert stamps(timeline(900, 910, 920, 10, 20, 30, capacity=3)) == (30, 20, 10)
+
+
+def test_a_cleared_timeline_is_empty_and_starts_over() -> None:
+    cleared = timeline(100, 110, capacity=2)
     cleared.clear()
-    assert cleared.newest_ns is None
+    assert len(cleared) == 0
+    assert cleared.latest_ns is None
     cleared.add(1, "1")
-    assert cleared.newest_ns == 1
+    cleared.add(2, "2")
+    assert stamps(cleared) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -74,55 +84,27 @@ def test_the_nearest_is_found_and_of_two_equals_the_older(at: int, nearest: int)
 
 @pytest.mark.parametrize(
     ("at", "before", "after"),
-    [(5, 10, 10), (10, 10, 20), (15, 10, 20), (20, 20, 30), (30, 30, 30), (99, 30, 30)],
+    [(5, None, 10), (10, 10, 10), (15, 10, 20), (20, 20, 20), (30, 30, 30), (99, 30, None)],
 )
-def test_the_neighbours_are_found_and_the_ends_held(at: int, before: int, after: int) -> None:
-    assert timeline(10, 20, 30).around(at) == ((before, str(before)), (after, str(after)))
-
-
-@pytest.mark.parametrize(
-    ("at", "values"),
-    [
-        (50, [0.0, 10.0]),
-        (100, [0.0, 10.0]),
-        (125, [0.25, 12.5]),
-        (150, [0.5, 15.0]),
-        (200, [1.0, 20.0]),
-        (999, [1.0, 20.0]),
-    ],
-)
-def test_arrays_are_interpolated_and_the_ends_held(at: int, values: list[float]) -> None:
-    np.testing.assert_allclose(interpolate(ramp(), at), values)
-
-
-def test_nothing_is_interpolated_from_nothing() -> None:
-    assert interpolate(Timeline(3), 5) is None
-
-
-def test_a_single_value_is_held_on_both_sides() -> None:
-    single: Timeline[np.ndarray] = Timeline(3)
-    single.add(100, np.array([7.0]))
-    for at in (0, 100, 200):
-        np.testing.assert_array_equal(interpolate(single, at), [7.0])
-
-
-def test_interpolation_is_exact_with_stamps_of_today() -> None:
-    now_ns = 1_700_000_000_000_000_000  # a double counts only every 256th of these
-    today: Timeline[np.ndarray] = Timeline(3)
-    today.add(now_ns, np.array([0.0]))
-    today.add(now_ns + 1000, np.array([1.0]))
-    np.testing.assert_allclose(interpolate(today, now_ns + 250), [0.25], rtol=1e-12)
+def test_the_neighbours_are_found_and_beyond_the_ends_there_is_none(
+    at: int, before: int | None, after: int | None
+) -> None:
+    found = [None if n is None else n[0] for n in timeline(10, 20, 30).around(at)]
+    assert found == [before, after]
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 5), st.integers(-5, 55))
-def test_it_answers_like_a_search_through_all_values(
-    stamps: list[int], capacity: int, at: int
+def test_it_answers_like_a_search_through_what_arrived_last(
+    arrivals: list[int], capacity: int, at: int
 ) -> None:
-    made = timeline(*stamps, capacity=capacity)
+    made = timeline(*arrivals, capacity=capacity)
     kept: list[int] = []
-    for stamp in stamps:
-        kept = sorted({*kept, stamp})[-capacity:]
-    assert made.newest_first() == tuple(reversed(kept))
-    if kept:
-        nearest = min(kept, key=lambda stamp: (abs(stamp - at), stamp))
-        assert made.nearest(at) == (nearest, str(nearest))
+    for stamp in arrivals:
+        if stamp not in kept:
+            kept = [*kept, stamp][-capacity:]
+    assert stamps(made) == tuple(sorted(kept, reverse=True))
+    before, after = made.around(at)
+    assert before == max(((s, str(s)) for s in kept if s <= at), default=None)
+    assert after == min(((s, str(s)) for s in kept if s >= at), default=None)
+    nearest = min(kept, key=lambda stamp: (abs(stamp - at), stamp), default=None)
+    assert made.nearest(at) == (None if nearest is None else (nearest, str(nearest)))

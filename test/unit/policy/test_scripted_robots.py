@@ -38,6 +38,27 @@ def scene(machine: Embodiment) -> Iterator[tuple[SimRobot, np.ndarray]]:
     cameras.close()
 
 
+def test_a_robot_that_stands_askew_is_asked_for_nothing_that_it_cannot_do(
+    machine: Embodiment, scene: tuple[SimRobot, np.ndarray]
+) -> None:
+    _, image = scene
+    policy = ScriptedPolicy(machine, load_urdf(machine))
+    limits = [(joint.lower, joint.upper, joint.velocity) for joint in machine.joints]
+    lower, upper, velocity = np.transpose(limits)
+    for arm in machine.arms:
+        moving = [machine.joint_names.index(name) for name in machine.arms[arm].joints]
+        askew = np.array(machine.home)
+        askew[moving] = np.clip(askew + 0.2, lower, upper)[moving]
+        seen = Observation(
+            {machine.cameras[0].name: image}, state_of(machine, askew), f"{arm} arm reach red", 0
+        )
+        joints = policy.plan(seen).actions[:, machine.joint_columns]
+        assert (joints >= lower).all()
+        assert (joints <= upper).all()
+        fastest = np.abs(np.diff(joints, axis=0)).max(axis=0) / (machine.policy.period_ns / 1e9)
+        assert (fastest <= velocity * (1 + 1e-9)).all(), arm
+
+
 @pytest.mark.parametrize("color", COLORS)
 def test_every_arm_plans_to_every_block_and_a_base_stands_still(
     machine: Embodiment, scene: tuple[SimRobot, np.ndarray], color: str

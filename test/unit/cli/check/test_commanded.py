@@ -138,3 +138,56 @@ def test_our_nodes_tell_their_state_and_reason(seen: Graph) -> None:
         note("/policy_node", "inactive"),
         note("/chunk_executor_node", "active; no_chunk waiting"),
     )
+
+
+ARM = {"name": "slide", "type": "joint_trajectory", "topic": "slide/joint_trajectory",
+       "rate_hz": 50, "joints": ["slide"]}  # fmt: skip
+SLIDER = {"scaled": True, "speed_scaling": {"topic": "speed/factor", "full": 100}}
+TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+
+
+@pytest.fixture
+def arm_judged(
+    changed: Callable[..., Embodiment], types: dict[str, str], seen: Graph
+) -> Callable[..., Any]:
+    """Check the cart with a joint_trajectory_controller that has parameters."""
+
+    def judge(parameters: dict[str, Any], tellers: tuple[str, ...] = (), **keys: Any) -> Any:
+        robot = changed(controllers__0=ARM | keys)
+        topics = {
+            **seen.topics,
+            ARM["topic"]: Topic("/slide/joint_trajectory", (), (Endpoint("/slide", TRAJECTORY),)),
+            "speed/factor": Topic("/speed/factor", tuple(Endpoint(t, "any") for t in tellers)),
+        }
+        graph = replace(seen, topics=topics, parameters={"slide": parameters})
+        return check_controllers(robot, graph, types | {ARM["topic"]: TRAJECTORY}, START)
+
+    return judge
+
+
+def test_a_trajectory_controller_of_other_joints_is_wrong(
+    arm_judged: Callable[..., Any], the_fault: Callable[..., Finding]
+) -> None:
+    fault = the_fault(arm_judged({"joints": ["glide"]}))
+    assert (fault.topic, fault.level) == ("controller slide", Level.WRONG)
+    assert fault.said.startswith("it does not have slide and also has glide")
+
+
+def test_a_controller_that_plays_windows_otherwise_is_a_warning_with_a_remedy(
+    arm_judged: Callable[..., Any], the_fault: Callable[..., Finding]
+) -> None:
+    found = arm_judged({"joints": ["slide"], "allow_trajectory_replacement": True})
+    fault = the_fault(found, Level.WARNING)
+    assert "allow_trajectory_replacement is true" in fault.said
+    assert "`ros2 param set slide allow_trajectory_replacement false`" in fault.remedy
+
+
+def test_a_controller_that_fits_is_well_and_its_slider_is_told_of(
+    arm_judged: Callable[..., Any],
+) -> None:
+    fits = {"joints": ["slide"], "speed_scaling_interface_name": "speed/factor"}
+    found = arm_judged(fits, ("/broadcaster",), **SLIDER)
+    assert found[0] == ok("controller slide", "/slide takes /slide/joint_trajectory")
+    assert found[-1] == note("/speed/factor", "/broadcaster tells the speed")
+    silent = arm_judged(fits, **SLIDER)[-1]
+    assert silent == note("/speed/factor", "nobody tells the speed: full is assumed")

@@ -81,11 +81,11 @@ def test_a_resting_joint_may_be_a_little_beyond_its_limit(
 def test_a_slow_policy_still_needs_states_that_are_fresh(
     changed: Changed, with_topic: WithTopic, types: dict[str, str]
 ) -> None:
-    """Executor and policy refuse what is older than 200 ms: 5 Hz, whatever the policy's rate."""
+    """The policy interpolates across 100 ms at most: 10 Hz, whatever its own rate."""
     slow = changed(policy__rate_hz=1)
     seen = with_topic("joint_states", rate_hz=4.0)
     (fault,) = check_states(slow, seen, types, START)
-    assert fault.said == "4.0 Hz; at least 5 Hz are needed"
+    assert fault.said == "4.0 Hz; at least 10 Hz are needed"
 
 
 def test_only_the_first_source_must_be_as_fast_as_the_policy(
@@ -104,7 +104,7 @@ def test_only_the_first_source_must_be_as_fast_as_the_policy(
 
     assert [one.level for one in judged(arm, hand, 15.0)] == [Level.OK, Level.OK]
     assert the_fault(judged(hand, arm, 15.0)).said == "15.0 Hz; at least 20 Hz are needed"
-    assert the_fault(judged(arm, hand, 4.0)).said == "4.0 Hz; at least 5 Hz are needed"
+    assert the_fault(judged(arm, hand, 4.0)).said == "4.0 Hz; at least 10 Hz are needed"
 
 
 def test_two_publishers_of_one_topic_are_a_warning(
