@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pi0_ros"
 
 ROS = {
-    "rclpy", "rcl_interfaces", "action_msgs", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs",
+    "rclpy", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs", "geometry_msgs",
     "lifecycle_msgs", "nav_msgs", "pi0_msgs", "rosgraph_msgs", "sensor_msgs", "std_msgs",
     "std_srvs", "tf2_msgs", "trajectory_msgs", "visualization_msgs",
     "action_msgs",

@@ -196,7 +196,7 @@ class ChunkExecutor:
 
     def notes(self) -> tuple[Reason, ...]:
         """Say what shapes the motion at present, the gate's findings included."""
-        if self.chunk is None or not self._run.is_on:
+        if self.chunk is None or not self._run.is_on or self.reason != OK:
             return ()
         notes = list(self._findings)
         if self._playback.pace is not None:

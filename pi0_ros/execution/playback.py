@@ -17,6 +17,8 @@ from pi0_ros.execution.smoothing import PathLimits
 # clock slows from half of it on, and waits at all of it: a path that no limit allows is left by so
 # much and no more.
 TRAIL_S = 0.01
+# How far smoothing may move an action, likewise. What trembles more is trailed.
+SMOOTHING_S = 0.03
 ON_PATH = 1e-9  # [rad or m]; so close to the path an axis is on it
 SLOW = 0.1  # of the clock: below, what an axis does tells little of what it would do at full speed
 
@@ -46,7 +48,7 @@ class Playback:
             share * limits.acceleration,
             share * limits.jerk,
             ~limits.paced,
-            PathLimits(limits.acceleration, limits.jerk, TRAIL_S * limits.velocity),
+            PathLimits(limits.acceleration, limits.jerk, SMOOTHING_S * limits.velocity),
         )
         self._clock = TrajectoryClock(settings.ramp_ns)
         self._reference: Reference | None = None

@@ -166,10 +166,10 @@ class JoinLimits:
     Attributes:
         shortest_ns: Least duration of a fade [ns].
         velocity: Greatest speed that the fade of a position may add, (A,) [rad/s or m/s].
-        acceleration: Greatest acceleration that a fade may add, (A,) [rad/s² or m/s²].
-        jerk: Greatest jerk that a fade may add, (A,) [rad/s³ or m/s³].
+        acceleration: Greatest acceleration of an offset's fade, (A,) [rad/s² or m/s²].
+        jerk: Greatest jerk of an offset's fade, (A,) [rad/s³ or m/s³].
         shaped: Columns that do not overshoot, (A,) bool.
-        path: What the chunk's positions are smoothed to.
+        path: The robot's whole limits; what the chunk's positions are smoothed to.
     """
 
     shortest_ns: int
@@ -232,8 +232,8 @@ def _fade_durations_ns(
 
     Offsets of positions fade together, and those of velocities: apart, because a base that is told
     to stop must not roll on while an arm comes from afar. Slopes and curvatures fade each in its
-    own time, because the longer they do, the farther they lead away: a curvature therefore never
-    longer than an offset has to, and the follower's jerk limit does the rest.
+    own time, and as fast as the robot can, because the longer they do, the farther they lead away;
+    a curvature therefore never longer than an offset has to, and the follower does the rest.
     """
     offset, slope = np.abs(difference.position), np.abs(difference.velocity)
     # What bounds the first, second and third derivative of a fade; of a velocity's, the first is
@@ -251,18 +251,17 @@ def _fade_durations_ns(
     offsets_s = np.full(len(offset), limits.shortest_ns / 1e9)
     for columns in (by_velocity, ~by_velocity):
         offsets_s[columns] = max(offsets_s[0], float(needed[columns].max(initial=0.0)))
+    whole = limits.path
+    second = np.where(by_velocity, whole.jerk, whole.acceleration)
+    third = np.where(by_velocity, np.inf, whole.jerk)
     slopes_s = np.maximum(
         SLOPE_PEAK_CURVATURE * slope / second, np.sqrt(SLOPE_PEAK_JERK * slope / third)
     )
     curvatures_s = CURVATURE_PEAK_JERK * np.abs(difference.acceleration) / third
     shortest_s = SHORTEST_NS / 1e9
-    return np.rint(
-        1e9
-        * np.stack(
-            [
-                offsets_s,
-                np.maximum(slopes_s, shortest_s),
-                np.clip(curvatures_s, shortest_s, limits.shortest_ns / 1e9),
-            ]
-        )
-    ).astype(np.int64)
+    parts_s = (
+        offsets_s,
+        np.maximum(slopes_s, shortest_s),
+        np.clip(curvatures_s, shortest_s, limits.shortest_ns / 1e9),
+    )
+    return np.rint(1e9 * np.stack(parts_s)).astype(np.int64, copy=False)

@@ -117,7 +117,8 @@ class ExecutorInputs:
             self._core.permission.estop(message.data)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        busy = self._hand_over.busy() if request.data else None
+        commands = request.data and self._shadow is None
+        busy = self._hand_over.busy() if commands else None
         if busy is None:
             with self.lock:
                 self._core.permission.is_enabled = request.data

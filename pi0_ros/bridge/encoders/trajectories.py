@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,13 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from pi0_ros.bridge.driver_numbers import DriverNumbers
 from pi0_ros.bridge.message_packages import described, import_message
-from pi0_ros.bridge.stamps import SECOND_NS, to_ns, to_time
+from pi0_ros.bridge.stamps import SECOND_NS, to_time
 from pi0_ros.embodiment.controllers import JointTrajectoryController
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.scaled_time import FARTHEST_NS, TAKEN_UP_NS, ScaledTime, TimeMap
-from pi0_ros.execution.stopping import Stop, Stopping
+from pi0_ros.execution.stopping import POINTS, Stop, Stopping
 
 # Where the controller splices by stamp, a window starts this far ahead: past samples would be
 # played now, from the first on.
@@ -82,7 +81,8 @@ class JointTrajectoryEncoder:
         """Begin with a message of its own."""
         self._message = JointTrajectory(joint_names=self._names)
         self._plain: list[JointTrajectoryPoint] = []  # positions only
-        self._full = [JointTrajectoryPoint() for _ in range(32)]  # with velocities, accelerations
+        self._full = [JointTrajectoryPoint() for _ in range(POINTS + 2)]  # with derivatives
+        self._due_ns: dict[int, int] = {}  # of each point of these, by its identity
 
     def _mapped(self, window: CommandWindow, now_ns: int) -> tuple[CommandWindow, TimeMap]:
         """Choose the samples to send, and when each is due in the controller's time."""
@@ -105,7 +105,7 @@ class JointTrajectoryEncoder:
         """Fill in positions, and the stop after the last of them; in the controller's time."""
         while len(self._plain) < len(rows) + 1:
             self._plain.append(JointTrajectoryPoint())
-        for point, row in zip(self._plain, _arrays(rows), strict=False):
+        for point, row in zip(self._plain, rows.tolist(), strict=False):
             point.positions = row
         if stop is None:
             points = self._plain[: len(rows)]
@@ -115,7 +115,7 @@ class JointTrajectoryEncoder:
             return self._plain[: len(rows) + 1]
         numbers = (stop.positions, stop.velocities * pace, stop.accelerations * pace**2)
         filled = self._full[: len(stop.times_ns)]
-        for point, *row in zip(filled, *map(_arrays, numbers), strict=True):
+        for point, *row in zip(filled, *(each.tolist() for each in numbers), strict=True):
             point.positions, point.velocities, point.accelerations = row
         points = [*self._plain[: len(rows) - 1], *filled]
         return points if pace == 1.0 else [*points, self._rest(filled[-1])]
@@ -127,13 +127,15 @@ class JointTrajectoryEncoder:
         return held
 
     def _set_times(self, times_ns: list[int]) -> None:
+        """Say when each point is due; most stay as they are, and writing takes time."""
         points = self._message.points
         if len(points) > len(times_ns):
             times_ns.append(times_ns[-1] + HELD_NS)
         for point, at_ns in zip(points, times_ns, strict=True):
-            due = point.time_from_start
-            if to_ns(due) != at_ns:  # most stay as they are
+            if self._due_ns.get(id(point)) != at_ns:
+                due = point.time_from_start
                 due.sec, due.nanosec = divmod(at_ns, SECOND_NS)
+                self._due_ns[id(point)] = at_ns
 
 
 class FollowJointTrajectoryEncoder(JointTrajectoryEncoder):
@@ -191,12 +193,6 @@ def _stopping(numbers: DriverNumbers, embodiment: Embodiment) -> Stopping:
 
     return Stopping(lower, upper, rate(limits.velocity), rate(limits.acceleration),
                     rate(limits.jerk))  # fmt: skip
-
-
-def _arrays(rows: np.ndarray) -> list[array[float]]:
-    """Return rows (N, J) as what messages keep; lists would be checked number by number."""
-    numbers, width = rows.tobytes(), rows.shape[1] * rows.itemsize
-    return [array("d", numbers[i : i + width]) for i in range(0, len(numbers), width)]
 
 
 def _from(window: CommandWindow, first: int) -> CommandWindow:

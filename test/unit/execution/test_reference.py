@@ -170,7 +170,10 @@ def test_a_fade_keeps_its_share_of_velocity_acceleration_and_jerk(
     make_chunk, join_limits, offset, slope, curvature
 ):
     stands, none = make_chunk(np.zeros((11, 2))), (0.0, 0.0)
-    limits = replace(join_limits, jerk=np.array([50.0, 25.0]))
+    jerk = np.array([50.0, 25.0])
+    limits = replace(
+        join_limits, jerk=jerk, path=PathLimits(join_limits.acceleration, jerk, np.zeros(2))
+    )
     for o, m, c in ((offset, none, none), (none, slope, none), (none, none, curvature)):
         fade = join(stands, 0, np.array(o), before(m, c), limits).fade
         times = np.linspace(0, fade.duration_ns - 1, 200).astype(int).tolist()

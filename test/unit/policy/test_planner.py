@@ -290,6 +290,25 @@ def test_where_the_robot_stands_time_counts_so_that_the_plan_stays_young(bench: 
     assert bench.chunk(1770).sequence == 1
 
 
+def test_a_plan_that_the_executor_did_not_take_is_followed_by_the_next_in_its_own_time(
+    bench: Bench,
+) -> None:
+    first = bench.chunk(1000)
+    bench.chunk(1770)
+    bench.now_ms = 2000
+    bench.hear(first, step=20.0)
+    assert bench.tick(2539) is None
+    assert bench.chunk(2540).sequence == 2
+
+
+def test_a_restart_forgets_how_long_plans_took(bench: Bench) -> None:
+    bench.think(200)
+    bench.chunk(1000)
+    bench.planner.restart()
+    assert bench.planner.forecast_ns == 0
+    assert bench.chunk(1201).sequence == 1
+
+
 def test_a_chunk_that_is_played_very_slowly_is_renewed_when_it_would_be_over(bench: Bench) -> None:
     first = bench.chunk(1000)  # 49 periods after 970 ms it would be over: at 3420 ms
     bench.now_ms = 3000
@@ -515,6 +534,12 @@ def test_a_robot_that_stands_or_plays_somebody_elses_chunk_is_planned_for_anew(
     bench.heard = Progress(**{**told, "is_executing": True, **change})  # type: ignore[arg-type]
     bench.planner.request()
     assert bench.chunk(1770).notes == ()
+    assert bench.policy.asked[1][1] is None
+
+
+def test_after_the_clock_jumped_back_nothing_is_continued(bench: Bench) -> None:
+    bench.chunk(1000)
+    assert bench.chunk(500).notes == ()
     assert bench.policy.asked[1][1] is None
 
 
