@@ -67,8 +67,8 @@ check: setup ## format, lint, types and the tests without ROS, in about two minu
 format: setup ## rewrite the code in the project's format
 	$(ACTIVATE); ruff check --fix . ; ruff format .
 
-bench: setup ## timing of the executor and of π0, and loss of camera images, printed as tables
-	$(ACTIVATE); pi0 bench executor; pi0 bench cameras; pi0 bench model
+bench: setup ## timing of the executor and of π0, seams, and loss of camera images, as tables
+	$(ACTIVATE); pi0 bench executor; pi0 bench seam; pi0 bench cameras; pi0 bench model
 
 shell: setup ## a shell in which `pi0` and the nodes run
 	@$(ACTIVATE); echo "pi0 --help"; exec bash

@@ -15,7 +15,7 @@ CATCHING_SHARE = 0.5
 CLOSING_PERIODS = 8
 # An axis off its target returns to it exactly where that needs this share of the jerk: matching a
 # position alone is paid back threefold in the next steps.
-RETURNING_SHARE = 0.25
+RETURNING_SHARE = 0.5
 HALVINGS = 7  # of an acceleration that cannot be taken
 BOTH_WAYS = np.array([[1.0], [-1.0]])  # up and down
 
@@ -48,13 +48,13 @@ class Follower:
 
     def rest(self, position: np.ndarray) -> None:
         """Stand at a position, (A,) [rad or m]."""
-        self.motion = Motion.resting(position)
-        self.is_off = np.zeros(len(position), dtype=bool)
+        self.resume(Motion.resting(position))
 
     def resume(self, motion: Motion) -> None:
         """Go on with a motion."""
         self.motion = motion
         self.is_off = np.zeros(len(motion.position), dtype=bool)
+        self._target: Motion | None = None  # of the period before
 
     def step(self, target: Motion, limits: JointLimits, dt: float) -> None:
         """Move one period towards where a target is afterwards.
@@ -81,7 +81,7 @@ class Follower:
         within &= np.abs(acceleration) <= limits.acceleration
         within &= ~bounds.beyond(acceleration).any(axis=0)
         if not within.all():
-            caught = _catch_up(now, target, limits, dt)
+            caught = _catch_up(now, self._aim(target), limits, dt)
             falling, rising = now.acceleration - change, now.acceleration + change
             least = np.clip(-limits.acceleration, falling, rising)
             most = np.clip(limits.acceleration, falling, rising)
@@ -93,6 +93,18 @@ class Follower:
         position = np.where(within, wanted, now.position + velocity * dt)
         self.motion = Motion(position, velocity, acceleration)
         self.is_off = np.abs(position - target.position) > ROUNDING
+        self._target = target
+
+    def _aim(self, target: Motion) -> Motion:
+        """Return a target with the velocity and acceleration that its positions' differences have.
+
+        Those of its curve at the end of a period are half a period and one period ahead of them.
+        """
+        before = self._target
+        if before is None:
+            return target
+        velocity = (target.velocity + before.velocity) / 2
+        return Motion(target.position, velocity, before.acceleration)
 
 
 class _Bounds:
@@ -128,8 +140,9 @@ class _Bounds:
 
     def allowed(self, wanted: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
         """Return the acceleration next to a wanted one that may be taken, (A,) [per s²]."""
+        is_bad = self.beyond(wanted)
         for way, end in enumerate((least, most)):
-            bad = self.beyond(wanted)[way]
+            bad = is_bad[way]
             if bad.any():
                 good = end
                 for _ in range(HALVINGS):

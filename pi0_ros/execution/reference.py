@@ -24,6 +24,7 @@ SLOPE_PEAK_JERK = 36.0
 CURVATURE_PEAK_JERK = 9.0
 # Their coefficients of s⁵ to 1, (6, 3).
 PARTS = np.array([[-6, -3, -0.5], [15, 8, 1.5], [-10, -6, -1.5], [0, 0, 0.5], [0, 1, 0], [1, 0, 0]])
+SLOPE_SHARE = 0.7  # of the robot's limits, used by the fade of a slope or a curvature
 SHORTEST_NS = 50_000_000  # of the fade of a slope or a curvature
 
 
@@ -252,8 +253,8 @@ def _fade_durations_ns(
     for columns in (by_velocity, ~by_velocity):
         offsets_s[columns] = max(offsets_s[0], float(needed[columns].max(initial=0.0)))
     whole = limits.path
-    second = np.where(by_velocity, whole.jerk, whole.acceleration)
-    third = np.where(by_velocity, np.inf, whole.jerk)
+    second = SLOPE_SHARE * np.where(by_velocity, whole.jerk, whole.acceleration)
+    third = np.where(by_velocity, np.inf, SLOPE_SHARE * whole.jerk)
     slopes_s = np.maximum(
         SLOPE_PEAK_CURVATURE * slope / second, np.sqrt(SLOPE_PEAK_JERK * slope / third)
     )

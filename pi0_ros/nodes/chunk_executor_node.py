@@ -53,6 +53,7 @@ class ChunkExecutorNode(ManagedNode):
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
+            self._inputs.hush()
 
     def cleanup(self) -> None:
         """Drop the streams."""

@@ -44,13 +44,13 @@ class ExecutorInputs:
         self._node, self._core = node, core
         self.lock = threading.Lock()
         self._is_estop_pressed = False  # as heard last; it outlives a core
-        self._shadow = ShadowReports(node, embodiment) if settings.shadow else None
+        self._embodiment, self._is_shadow = embodiment, settings.shadow
+        self._shadow: ShadowReports | None = None
         self._hand_over = HandOver(node, embodiment, self._is_commanding, self._disable)
         age_limit_ns = settings.joint_state_age_ns
         subscribe, serve = node.create_subscription, node.create_service
         self._streams: list[Any] = [
             self._hand_over,
-            *([] if self._shadow is None else [self._shadow]),
             StateStreams(node, embodiment, age_limit_ns, self._on_measured, self._on_lacking),
             subscribe(ActionChunk, "action_chunk", self._on_chunk, qos.CHUNKS),
             SpeedSliders(node, embodiment, self._on_speed_scaling),
@@ -64,6 +64,7 @@ class ExecutorInputs:
 
     def destroy(self) -> None:
         """Unsubscribe and stop serving."""
+        self.hush()
         dispose(self._node, self._streams)
 
     def tell(self, core: ChunkExecutor, *, enabled: bool) -> None:
@@ -72,6 +73,14 @@ class ExecutorInputs:
             self._core = core
             core.permission.estop(self._is_estop_pressed)
             core.permission.is_enabled = enabled
+        if self._is_shadow:
+            self._shadow = ShadowReports(self._node, self._embodiment)
+
+    def hush(self) -> None:
+        """End the comparison of shadow mode."""
+        if self._shadow is not None:
+            self._shadow.destroy()
+            self._shadow = None
 
     def _is_commanding(self) -> bool:
         with self.lock:
@@ -117,7 +126,7 @@ class ExecutorInputs:
             self._core.permission.estop(message.data)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        commands = request.data and self._shadow is None
+        commands = request.data and not self._is_shadow
         busy = self._hand_over.busy() if commands else None
         if busy is None:
             with self.lock:

@@ -64,7 +64,7 @@ class Pi0Policy:
         description = describe(find_checkpoint(settings.checkpoint))
         self._description, self._config = description, description.config
         self._fit = fit(description, embodiment)
-        self._rtc, self.continues = _checked_rtc(settings.rtc, description), settings.rtc != "off"
+        self._rtc, self.continues = _checked_rtc(settings.rtc, description), settings.rtc != "none"
         tokenizer_file = find_tokenizer(description, settings.tokenizer)
         self._tokenizer = PromptTokenizer(tokenizer_file, self._config)
         model = load(description, self._device, dtype).requires_grad_(False)
@@ -109,10 +109,8 @@ class Pi0Policy:
                 images = {slot: observation.images[name] for name, slot in self._fit.slots.items()}
                 inputs = self._inputs(images, pipeline.state(here), observation.prompt)
                 steering = {} if previous is None else self._continuing(previous, here)
-                noise = np.random.default_rng((self._seed, sequence)).standard_normal(
-                    (config.horizon, config.action_dim), np.float32
-                )
-                sampled = self._sample(inputs, torch.from_numpy(noise), **steering)
+                shape = config.horizon, config.action_dim
+                sampled = self._sample(inputs, drawn(self._seed, sequence, shape), **steering)
         except ValueError as error:
             raise CannotPlan(str(error)) from error
         if not np.isfinite(sampled).all():
@@ -218,6 +216,12 @@ class Pi0Policy:
             images, None, tokens, None, state, self._batch(noise), **steering
         )
         return np.asarray(actions[0].cpu().numpy(), dtype=np.float64)
+
+
+def drawn(seed: int, sequence: int, shape: tuple[int, int]) -> torch.Tensor:
+    """Draw a plan's noise (H, A), the same whatever was drawn before."""
+    noise = np.random.default_rng((seed, sequence)).standard_normal(shape, np.float32)
+    return torch.from_numpy(noise)
 
 
 def _checked_rtc(rtc: str, description: Description) -> str:

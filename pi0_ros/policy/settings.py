@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 POLICIES = ("scripted", "pi0")
 REPLANS = ("executed", "continuous", "on_demand")
-# What a plan does with the one that is executed while it is made (real-time chunking).
-RTC = ("off", "guided", "identity", "trained")
+# What a plan does with the one that is executed while it is made (real-time chunking). Not `off`:
+# YAML reads that as a truth value.
+RTC = ("none", "guided", "identity", "trained")
 
 
 @dataclass(frozen=True)

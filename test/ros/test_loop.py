@@ -102,7 +102,7 @@ def test_the_executor_holds_with_a_reason_when_the_policy_is_frozen(peer, up):
     peer.until(lambda: status and status[-1].state == State.EXECUTING)
     pid = pid_of("policy_node")
     os.kill(pid, signal.SIGSTOP)
-    peer.until(lambda: status[-1].reason == "chunk_exhausted")
+    peer.until(lambda: status[-1].reason == "chunk_stale")
     assert status[-1].state == State.HOLDING
     os.kill(pid, signal.SIGCONT)
     peer.until(lambda: status[-1].state == State.EXECUTING)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+import yaml
 from pi0_msgs.msg import ActionChunk, ExecutorStatus, PolicyStatus
 from pi0_msgs.srv import GetActionChunk, SetPrompt
 from std_srvs.srv import Trigger
@@ -22,6 +23,7 @@ from pi0_ros.nodes.policy_node import PolicyNode
 from pi0_ros.policy.checkpoints.random_checkpoint import write_random_checkpoint
 from pi0_ros.policy.protocol import OutOfMemory
 from pi0_ros.policy.scripted import ScriptedPolicy
+from pi0_ros.policy.settings import REPLANS, RTC
 
 PROMPT = "left arm reach the red block"
 EXECUTOR = "chunk_executor_node/status"
@@ -217,6 +219,7 @@ def test_a_network_without_memory_is_a_reason_and_recovers(
 BROKEN = """
 from pi0_ros.nodes.policy_node import main
 from pi0_ros.policy.scripted import ScriptedPolicy
+from pi0_ros.policy.settings import REPLANS, RTC
 
 def explode(*_):
     raise ZeroDivisionError("a bug")
@@ -234,6 +237,11 @@ def test_the_process_of_a_policy_that_raises_says_why_and_ends_with_an_error(pee
     assert process.returncode == 1
     failed = [message for message in status if message.state == PolicyStatus.FAILED]
     assert list(failed[-1].reasons) == ["ZeroDivisionError: a bug"]
+
+
+@pytest.mark.parametrize("name", [*REPLANS, *RTC])
+def test_no_choice_is_a_truth_value_in_yaml(name):
+    assert yaml.safe_load(name) == name
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_joints_are_told_by_the_names_of_the_urdf(preview) -> None:
 
 def test_the_executors_own_report_leads_to_the_chunk_that_it_plays(robot) -> None:
     core, plans = ChunkExecutor(robot), RecentPlans()
-    core.enable(True)
+    core.permission.is_enabled = True
     hold = np.tile(robot.home, (robot.policy.horizon, 1))
     for start_ms in (1000, 1100):
         plans.add(ActionChunk(robot.axis_names, action_kinds(robot), hold, start_ms * MS, 50 * MS))
@@ -177,4 +177,4 @@ def test_the_executors_own_report_leads_to_the_chunk_that_it_plays(robot) -> Non
     shown = plans.shown(1400 * MS)
     assert shown.is_played
     assert shown.chunk is played
-    assert shown.step == pytest.approx(core.step_in_chunk)
+    assert shown.step == pytest.approx(core.step_in_chunk(1400 * MS + 123))

@@ -157,7 +157,7 @@ def test_chunks_of_the_network_that_continue_others_come_out_the_same(
     assert told["equal"] == len(recorder.chunks)
     assert told["checkpoint"] == str(checkpoint)  # as policy_node/status says
 
-    loose = replay(recorder.folder, *AS_RUN, "--rtc", "off", expect=1)
+    loose = replay(recorder.folder, *AS_RUN, "--rtc", "none", expect=1)
     assert loose["different"] == continued(recorder.chunks)
 
     other = replay(recorder.folder, *AS_RUN, "--rtc", rtc, "--seed", "6", expect=1)

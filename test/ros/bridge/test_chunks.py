@@ -73,12 +73,21 @@ def test_the_chunk_is_a_copy_that_outlives_its_message() -> None:
     assert chunk.actions[0, 0] == 1.0
 
 
-@pytest.mark.parametrize("count", [0, 1, 5, 7])
+@pytest.mark.parametrize("count", [1, 5, 7])
 def test_actions_that_do_not_fill_rows_are_refused(count: int) -> None:
     wrong = message()
     wrong.actions = [0.0] * count
-    with pytest.raises(ValueError, match=f"{count} actions for 3 names; expected a positive"):
+    with pytest.raises(ValueError, match=f"{count} actions for 3 names; expected a multiple"):
         decode_chunk(wrong)
+
+
+def test_no_actions_are_a_withdrawal() -> None:
+    withdrawal = message()
+    withdrawal.actions = []
+    chunk = decode_chunk(withdrawal)
+    assert chunk.is_withdrawal
+    assert chunk.actions.shape == (0, 3)
+    assert decode_chunk(encode_chunk(chunk, "robot")).is_withdrawal
 
 
 def test_actions_without_names_are_refused() -> None:

@@ -13,6 +13,7 @@ from pi0_ros.bridge.status import diagnostics, executor_status, is_problem
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk, action_kinds
 from pi0_ros.execution.executor import ChunkExecutor, State
+from pi0_ros.execution.follower import Motion
 
 MS = 1_000_000
 NOW = 10_000 * MS
@@ -36,7 +37,7 @@ def at_home(robot: Embodiment, **changes: object) -> ActionChunk:
 def core(robot: Embodiment) -> ChunkExecutor:
     """Enabled, at home, with a measured pose of now."""
     made = ChunkExecutor(robot)
-    made.enable(True)
+    made.permission.is_enabled = True
     made.measure(NOW, robot.home)
     made.advance(NOW)
     return made
@@ -65,14 +66,30 @@ def test_a_chunk_that_is_played_is_told_with_its_age(
     core: ChunkExecutor, robot: Embodiment
 ) -> None:
     assert core.accept(at_home(robot), NOW) is None
-    core.advance(NOW + 2 * MS)
-    made = executor_status(core, NOW + 2 * MS, 500.0)
+    for ms in range(2, 502, 2):
+        core.measure(NOW + ms * MS, robot.home)
+        core.advance(NOW + ms * MS)
+    made = executor_status(core, NOW + 500 * MS, 500.0)
     assert (made.state, made.reason) == (ExecutorStatus.EXECUTING, "ok")
     assert (made.prompt, made.sequence) == ("wave", 4)
-    assert to_ns(made.chunk_age) == 102 * MS
+    assert to_ns(made.chunk_age) == 600 * MS
     assert made.chunks_accepted == 1
-    assert made.step > 2.0  # 142 ms, the end of the horizon, in actions of 50 ms
-    assert 0.0 < made.clock_rate <= 1.0
+    # In actions of 50 ms; it stood when the chunk came, and took 0.4 s and the lead to speed up.
+    assert 4.0 < made.step < 10.0
+    assert made.clock_rate == 1.0
+    assert (made.chunk_scale, made.seam_offset, made.notes) == (1.0, 0.0, [])
+
+
+def test_what_shapes_the_motion_is_told(core: ChunkExecutor, robot: Embodiment) -> None:
+    away = np.tile(robot.home, (50, 1))
+    away[:, 0] += 1.0
+    core.permission.speed_scaling = 0.5
+    assert core.accept(at_home(robot, actions=away), NOW) is None
+    core.advance(NOW + 2 * MS)
+    made = executor_status(core, NOW + 2 * MS, 500.0)
+    assert [note.split(":")[0] for note in made.notes] == ["chunk_jump", "speed_scaling", "joining"]
+    assert made.seam_offset == pytest.approx(1.0)
+    assert made.speed_scaling == 0.5
 
 
 def test_a_rejected_chunk_is_told_with_reason_and_detail(
@@ -90,7 +107,8 @@ def test_the_numbers_of_states_are_those_of_the_message() -> None:
 
 
 def test_touched_limits_are_told_once(core: ChunkExecutor) -> None:
-    core.tally.touched(["left_elbow_joint"])
+    elbow = np.array([name == "left_elbow_joint" for name in core.axis_names])
+    core.tally.ticked(Motion.resting(np.zeros(14)), elbow, 0.002, late=False)
     assert executor_status(core, NOW, 500.0).limits_touched == ["left_elbow_joint"]
     assert executor_status(core, NOW, 500.0).limits_touched == []
 

@@ -14,7 +14,7 @@ from pi0_ros.execution.executor import ChunkExecutor
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.run import LEFT_FOR_NS
 from pi0_ros.execution.settings import ExecutorSettings
-from pi0_ros.execution.stopping import Stopping
+from pi0_ros.execution.stopping import Stop, Stopping
 
 MS = 1_000_000  # [ns]
 PERIOD = 100 * MS  # of the robot's actions [ns]
@@ -103,7 +103,8 @@ class Drive:
         self.sees = True  # whether joint states arrive
         self.samples: dict[int, np.ndarray] | None = None
         self.runs: list[dict[int, np.ndarray]] = []
-        self.began: list[np.ndarray] = []  # the velocity with which each run began
+        # The velocity with which each run began; None: standing.
+        self.began: list[np.ndarray | None] = []
         self.core.permission.is_enabled = True
 
     @property
@@ -146,9 +147,9 @@ class Drive:
         if self.samples is None:
             assert window.start_ns == self.now_ns // TICK * TICK, "a run begins in the past"
             assert self.begins_rightly(window.positions[0])
+            self.began.append(window.velocities[0] if self.begins_moving() else None)
             self.samples = {}
             self.runs.append(self.samples)
-            self.began.append(window.velocities[0])
         for i, position in enumerate(window.positions):
             committed = self.samples.setdefault(window.start_ns // TICK + i, position)
             assert (committed == position).all(), "a committed sample changed"
@@ -172,22 +173,30 @@ class Drive:
 
     def is_on_the_stop(self, start: np.ndarray) -> bool:
         """Whether a run goes on with the stop of the last one's window, or close behind it."""
-        ticks = sorted(self.runs[-1])
-        limits, before = (
-            JointLimits.of(self.robot),
-            np.array([self.runs[-1][t] for t in ticks[-3:]]),
-        )
-        stopping = Stopping(
-            limits.lower, limits.upper, limits.velocity, limits.acceleration, limits.jerk
-        )
-        stop = stopping.after(before, TICK / 1e9)
         joints = self.robot.joint_columns
+        stop, elapsed_ns = self.left()
         if stop is None:
-            return bool((start == before[-1][joints]).all())
-        elapsed_ns = self.now_ns // TICK * TICK - ticks[-1] * TICK
-        position, velocity, _ = stop.at(max(elapsed_ns, 0))
+            last = self.runs[-1][max(self.runs[-1])]
+            return bool((start == last[joints]).all())
+        position, velocity, _ = stop.at(elapsed_ns)
         off = np.abs(start - position[joints])
         return bool((off <= (np.abs(velocity[joints]) + 0.1) * TICK / 1e9).all())
+
+    def left(self) -> tuple[Stop | None, int]:
+        """The stop that controllers play after the last run, and for how long they do [ns]."""
+        ticks = sorted(self.runs[-1])
+        before = np.array([self.runs[-1][tick] for tick in ticks[-3:]])
+        lim = JointLimits.of(self.robot)
+        stopping = Stopping(lim.lower, lim.upper, lim.velocity, lim.acceleration, lim.jerk)
+        elapsed_ns = self.now_ns // TICK * TICK - ticks[-1] * TICK
+        return stopping.after(before, TICK / 1e9), max(elapsed_ns, 0)
+
+    def begins_moving(self) -> bool:
+        """Whether a run takes over from a stop that is not over."""
+        if self.code != "stalled" or not self.runs:
+            return False
+        stop, elapsed_ns = self.left()
+        return stop is not None and elapsed_ns - TICK < stop.times_ns[-1]
 
     def run(self, ms: float) -> None:
         """Tick until so much time has passed."""
@@ -212,8 +221,9 @@ class Drive:
         shares = [(0.0, 0.0, 0.0)]
         for run, began in zip(self.runs, self.began, strict=True):
             p = np.array([run[tick] for tick in sorted(run)])
-            v = np.diff(p, axis=0, prepend=p[:1] - began * dt) / dt
-            standing = [] if began.any() else [0 * p[0]]  # how it began else is not seen
+            before = p[:1] if began is None else p[:1] - began * dt
+            v = np.diff(p, axis=0, prepend=before) / dt
+            standing = [0 * p[0]] if began is None else []  # how it began else is not seen
             a = np.diff(np.array([*standing, *v]), axis=0) / dt
             j = np.diff(np.array([*standing, *a]), axis=0) / dt
             v = v[len(v) - len(a) :]

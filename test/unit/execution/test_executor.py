@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from pi0_ros.execution.settings import ExecutorSettings
 MS = 1_000_000
 ROUNDING = 1e-6
 SLANT = [(0.05 * i, 0.02 * i) for i in range(11)]  # 0.5 rad/s and 0.2 m/s for a second
+# Of random chunks, per robot; `PI0_STREAMS=1000 pytest ...` takes minutes.
+STREAMS = int(os.environ.get("PI0_STREAMS", "30"))
 ESTOP = Reason(Code.ESTOP, "release it")
 
 
@@ -861,7 +864,7 @@ def event(make_chunk, random, drive):
 
 
 @pytest.mark.parametrize("which", ["robot", "mobile", "driven"])
-@settings(deadline=None, derandomize=True, max_examples=30)
+@settings(deadline=None, derandomize=True, max_examples=STREAMS)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_whatever_happens_no_limit_is_exceeded_and_there_is_a_reason(
     request, make_drive, make_chunk, which, seed

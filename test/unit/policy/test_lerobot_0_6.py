@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from pi0_ros.embodiment.files import share_directory
@@ -31,7 +30,7 @@ def test_raw_observations_become_the_actions_of_lerobot(
     settings = PolicySettings("pi0", str(DATA / variant), str(PIECES), device="cpu")
     cameras = {"front": "base_0_rgb", "wrist": "left_wrist_0_rgb"}
     policy = Pi0Policy(settings, robot(joints=7, cameras=cameras))
-    monkeypatch.setattr(torch, "randn", lambda *shape, **generator: recorded["noise"][0])
+    monkeypatch.setattr("pi0_ros.policy.pi0.drawn", lambda *_: recorded["noise"][0])
     images = {name: recorded[f"image.{name}"].numpy() for name in cameras}
     state = recorded["state"].double().numpy()
     chunk = policy.plan(Observation(images, state, "fold the towel", stamp_ns=0), None)

@@ -86,7 +86,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 # --- the same again ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rtc", ["off", "guided", "identity"])
+@pytest.mark.parametrize("rtc", ["none", "guided", "identity"])
 def test_the_same_observation_continuation_and_number_make_the_same_chunk_bit_for_bit(
     checkpoint: Path, embodiment: Embodiment, rtc: str
 ) -> None:
@@ -143,7 +143,7 @@ def test_a_chunk_tells_what_it_continues(checkpoint: Path, embodiment: Embodimen
 def test_without_real_time_chunking_nothing_is_continued(
     checkpoint: Path, embodiment: Embodiment
 ) -> None:
-    assert not make(checkpoint, embodiment, "off").continues
+    assert not make(checkpoint, embodiment, "none").continues
     assert make(checkpoint, embodiment, "guided").continues
 
 
@@ -199,7 +199,7 @@ def test_warming_up_runs_what_continues_chunks_too(
     make(checkpoint, embodiment, "guided", steps=2).warm_up()
     assert [list(call) for call in asked] == [[], [], ["guidance"], ["guidance"]]
     asked.clear()
-    make(checkpoint, embodiment, "off", steps=2).warm_up()
+    make(checkpoint, embodiment, "none", steps=2).warm_up()
     assert asked == [{}, {}]
 
 

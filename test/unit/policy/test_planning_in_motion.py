@@ -129,7 +129,7 @@ def test_seams_all_but_vanish_whatever_the_speed(
     checkpoint: Path, embodiment: Embodiment, speed: float
 ) -> None:
     """What remains is that a line between two places cuts the corners of a path that trembles."""
-    free = run(checkpoint, embodiment, "off", speed)
+    free = run(checkpoint, embodiment, "none", speed)
     for rtc in ("guided", "identity"):
         bound = run(checkpoint, embodiment, rtc, speed)
         assert len(bound.seams) >= 3
@@ -152,7 +152,7 @@ def test_half_the_speed_means_half_the_plans_and_half_the_committed_steps(
 def test_a_new_plan_arrives_when_the_actions_to_execute_are_executed(
     checkpoint: Path, embodiment: Embodiment, speed: float
 ) -> None:
-    cell = run(checkpoint, embodiment, "off", speed)
+    cell = run(checkpoint, embodiment, "none", speed)
     ends = [
         speed * (later.start_ns + later.inference_ns - earlier.start_ns) / PERIOD_MS / MS
         for earlier, later in zip(cell.chunks[1:], cell.chunks[2:], strict=False)
