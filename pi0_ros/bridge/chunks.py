@@ -17,9 +17,7 @@ def decode_chunk(message: ActionChunkMessage) -> ActionChunk:
     """
     width, numbers = len(message.names), len(message.actions)
     if width == 0 or numbers % width:
-        raise ValueError(
-            f"{numbers} actions for {width} names; expected a multiple, row by row"
-        )
+        raise ValueError(f"{numbers} actions for {width} names; expected a multiple, row by row")
     unknown = sorted(set(message.kinds) - set(ActionKind))
     if unknown:
         known = ", ".join(f"{int(kind)} ({kind.name.lower()})" for kind in ActionKind)

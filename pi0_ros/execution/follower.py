@@ -77,10 +77,13 @@ class Follower:
         within = np.abs(acceleration - now.acceleration) <= change * np.where(
             self.is_off, RETURNING_SHARE, 1.0 + ROUNDING
         )
-        bounds = _Bounds(now, limits, dt)
         within &= np.abs(acceleration) <= limits.acceleration
-        within &= ~bounds.beyond(acceleration).any(axis=0)
+        bounds = None
+        if not limits.are_far(now.position, now.velocity, acceleration):
+            bounds = _Bounds(now, limits, dt)
+            within &= ~bounds.beyond(acceleration).any(axis=0)
         if not within.all():
+            bounds = bounds or _Bounds(now, limits, dt)
             caught = _catch_up(now, self._aim(target), limits, dt)
             falling, rising = now.acceleration - change, now.acceleration + change
             least = np.clip(-limits.acceleration, falling, rising)

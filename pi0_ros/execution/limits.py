@@ -83,6 +83,28 @@ class JointLimits:
         """How far is up, and how far is down, from zero, (2, A) [rad or m]."""
         return np.stack((self.upper, -self.lower))
 
+    @cached_property
+    def _calm(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Speed (A,) and range (A,), (A,) within which no acceleration leads to a limit soon."""
+        acceleration, jerk = self.braking
+        # What full acceleration adds while it is taken back, twice over: for the period before.
+        gained = self.acceleration**2 / jerk
+        calm = np.maximum((self.velocity - gained) / 2, 0.0)
+        room = 2 * stopping_distance(calm + gained, acceleration, jerk)
+        return calm, self.lower + room, self.upper - room
+
+    def are_far(self, position: np.ndarray, velocity: np.ndarray, acceleration: np.ndarray) -> bool:
+        """Say that no axis can come near a limit of position or velocity in the coming period.
+
+        Args:
+            position: Of the axes, (A,) [rad or m].
+            velocity: Of the axes, (A,) [per s].
+            acceleration: In the coming period, (A,) [per s²], within its limit.
+        """
+        calm, lower, upper = self._calm
+        is_far = (np.abs(velocity) < calm) & (position > lower) & (position < upper)
+        return bool((is_far | ((velocity == 0.0) & (acceleration == 0.0))).all())
+
     def fastest_rate(self, speed: np.ndarray) -> float:
         """Greatest clock rate up to 1 at which a path of speed (A,) [per s] keeps the velocity."""
         return 1 / max(1.0, float((np.abs(speed) * self.paced / self.velocity).max()) / HEADROOM)

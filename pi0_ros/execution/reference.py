@@ -265,4 +265,4 @@ def _fade_durations_ns(
         np.maximum(slopes_s, shortest_s),
         np.clip(curvatures_s, shortest_s, limits.shortest_ns / 1e9),
     )
-    return np.rint(1e9 * np.stack(parts_s)).astype(np.int64, copy=False)
+    return np.asarray(np.rint(1e9 * np.stack(parts_s)), dtype=np.int64)

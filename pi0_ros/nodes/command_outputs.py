@@ -81,6 +81,7 @@ class CommandOutputs:
             )
             for encoder, controller in zip(encoders, controllers, strict=True)
         ]
+        self._everies = {self._echo_every, *(output.every for output in self._outputs)}
         self._sliders = [self._listen(each) for each in self._outputs if _is_scaled(each)]
         windowed = [c for c in controllers if isinstance(c, JointTrajectoryController)]
         self._facts = ControllerFacts(node, windowed, self._set_splices)
@@ -94,6 +95,10 @@ class CommandOutputs:
     def facts(self) -> dict[str, str]:
         """What the controllers said about themselves, for /diagnostics."""
         return self._facts.values
+
+    def is_due(self, tick: int) -> bool:
+        """Say whether anybody is served at a tick."""
+        return any(tick % every == 0 for every in self._everies)
 
     def publish(self, tick: int, window: CommandWindow, now_ns: int) -> None:
         """Serve whoever is due at a tick; ``now_ns`` [ns, node clock]."""

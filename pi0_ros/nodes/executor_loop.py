@@ -69,12 +69,14 @@ class ExecutorLoop:
         """Do one tick: commit samples, serve the controllers that are due, say what changed."""
         self._watch.beat()
         now_ns = self._now_ns()
+        is_due = self._outputs.is_due(self._tick)
         with self._lock:
             self._core.advance(now_ns)
-            window = self._core.window(now_ns)
-        if window is None:
+            is_commanding = self._core.is_commanding
+            window = self._core.window(now_ns) if is_due else None
+        if not is_commanding:
             self._outputs.rest(now_ns)
-        else:
+        elif window is not None:
             self._outputs.publish(self._tick, window, now_ns)
         self._reports.tick(now_ns)
         self._tick += 1
