@@ -41,7 +41,7 @@ class Run:
         self._stopping = Stopping(
             limits.lower, limits.upper, limits.velocity, limits.acceleration, limits.jerk
         )
-        self._is_stalled = False  # since time broke, controllers play their stops
+        self._broken: Code | None = None  # how the last run broke off, until the next begins
 
     @property
     def motion(self) -> Motion:
@@ -64,7 +64,7 @@ class Run:
             position = np.zeros_like(self.motion.position)
             position[self._columns] = measured.position
             self._follower.rest(position)
-        self._is_stalled = False
+        self._broken = None
         self.is_on = True
 
     def why_broken(self, now_ns: int) -> Reason | None:
@@ -74,11 +74,9 @@ class Run:
             return None
         passed_ns = due * self.horizon.period_ns
         seconds = abs(passed_ns) / 1e9
-        self._is_stalled = passed_ns > 0
-        if due > 0:
-            text = f"{seconds:.3f} s between two steps; waiting for a new chunk"
-            return Reason(Code.STALLED, text)
-        return Reason(Code.CLOCK_JUMP, f"back by {seconds:.3f} s; waiting for a new chunk")
+        self._broken = Code.STALLED if due > 0 else Code.CLOCK_JUMP
+        how = f"{seconds:.3f} s between two steps" if due > 0 else f"back by {seconds:.3f} s"
+        return Reason(self._broken, f"{how}; waiting for a new chunk")
 
     def stands(self, now_ns: int) -> bool:
         """Say whether all controllers have heard for a while, up to ``now_ns`` [ns], to stand."""
@@ -86,21 +84,25 @@ class Run:
 
     def end(self) -> None:
         """End, and with it what is known of where controllers hold."""
-        self.is_on = self._is_stalled = False
+        self.is_on, self._broken = False, None
 
     def break_off(self) -> None:
         """End where time broke; the next run goes on with what controllers do since."""
         self.is_on = False
 
     def _left(self, now_ns: int) -> Motion | None:
-        """Return how the axes move since a stall, just before ``now_ns`` [ns]; None without one.
+        """Return how the axes move since time broke, just before ``now_ns`` [ns], None if unknown.
 
-        A controller of windows plays the stop at the end of its last one, the others hold what they
-        heard last. A base stands, or its driver's timeout is over soon.
+        After a stall, a controller of windows plays the stop at the end of its last one; the others
+        hold what they heard last. Where the clock jumped back, all hold their last command. A base
+        stands, or its driver's timeout is over soon.
         """
         horizon = self.horizon
         end_ns = horizon.next_ns - horizon.period_ns
-        if not self._is_stalled or now_ns - end_ns > LEFT_FOR_NS:
+        if self._broken is Code.CLOCK_JUMP:
+            last = horizon.position_at(self._served_ns)
+            return None if last is None else Motion.resting(self._joints_only(last))
+        if self._broken is None or now_ns - end_ns > LEFT_FOR_NS:
             return None
         positions = horizon.newest(3)
         held = horizon.left_at(self._served_ns, self._streamed)

@@ -43,14 +43,3 @@ def test_a_demo_that_does_not_arrive_in_time_fails_and_still_reports(tmp_path):
     assert ended.returncode == 1
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["success"] == 0
-
-
-def test_the_executor_bench_counts_its_ticks_and_names_the_machine(tmp_path):
-    file = tmp_path / "bench.json"
-    ended = run_pi0("bench", "executor", "--seconds", "2", "--policy", "scripted",
-                    "--json", str(file))  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    numbers = json.loads(file.read_text())
-    assert numbers["seconds"] >= 2
-    assert 0 <= numbers["jitter_ms"]["p50"] <= numbers["jitter_ms"]["p99"]
-    assert "cores" in numbers["machine"]

@@ -41,10 +41,16 @@ ROBOTS = (
 )  # fmt: skip
 BASE = {"x": -0.2, "y": -0.1, "yaw": 0.3}  # [m/s, m/s, rad/s], away from the table
 SLOW_CAMERAS = ("--param", "sim_robot_node.camera_rate_hz=10")  # two cores render them
-# The goal comes in one step: the executor's limits are to be seen, not the gate's.
+# The goal comes in one step, and grippers need a whole chunk to close: the limits of the axes are
+# to be seen, not those of the gate.
 UNGATED = [
     word
-    for setting in ("gate_velocity=play", "gate_acceleration=play", "gate_slowest=0.01")
+    for setting in (
+        "gate_velocity=play",
+        "gate_acceleration=play",
+        "gate_slowest=0.01",
+        "open_loop_steps=50",
+    )
     for word in ("--param", f"chunk_executor_node.{setting}")
 ]
 START_UP_S = 60.0  # three processes that import torch and MuJoCo on two cores that others use

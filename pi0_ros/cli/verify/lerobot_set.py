@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pi0_ros.cli.verify.comparison import EXACT, Comparison, Result, absolute, of_norm, scaled
-from pi0_ros.cli.verify.conditions import Conditions
+from pi0_ros.cli.verify.conditions import EMBEDDED, Conditions
 from pi0_ros.cli.verify.recording import Manifest, Recording, read_manifest
 from pi0_ros.embodiment.normalisation import Normalisation
 from pi0_ros.embodiment.normaliser import lerobot_normaliser
@@ -133,7 +133,7 @@ def _ranges(case: _Case, folder: Path) -> None:
 def _prefix(case: _Case, conditions: Conditions) -> None:
     embedded, real = case.model.embed_prefix(*case.observation)
     assert real is not None  # the observation has masks
-    case.outputs.check("prefix_embs", embedded, conditions.embedding(1e-6))
+    case.outputs.check("prefix_embs", embedded, conditions.embedding(EMBEDDED))
     case.outputs.check("prefix_pad_masks", real, EXACT)
 
 

@@ -16,7 +16,7 @@ from pi0_ros.cli.verify.comparison import (
     root_mean_square,
     scaled,
 )
-from pi0_ros.cli.verify.conditions import Conditions
+from pi0_ros.cli.verify.conditions import EMBEDDED, Conditions
 from pi0_ros.cli.verify.recording import Manifest, Recording, read_manifest
 from pi0_ros.model import masks
 from pi0_ros.model.config import ExpertConfig, Pi0Config, VisionConfig
@@ -130,8 +130,7 @@ def recorded_config(manifest: Manifest) -> Pi0Config:
 def _images(case: _Case) -> None:
     for camera in case.config.cameras:
         image = case.inputs[f"images.{camera}"]
-        # After the last norm, features are of size 1 to 4.
-        features, tokens = case.conditions.embedding(5e-6), case.conditions.embedding(1e-6)
+        features, tokens = case.conditions.embedding(EMBEDDED), case.conditions.embedding(1e-6)
         vision = case.model.vision
         case.outputs.check(f"siglip_last_hidden.{camera}", vision.features(image), features)
         case.outputs.check(f"image_tokens.{camera}", vision(image), tokens)
@@ -164,7 +163,7 @@ def _prefix(case: _Case) -> None:
     """Compare the prefix's embeddings, and what the VLM makes of them where they are real."""
     check, model = case.outputs.check, case.model
     embedded, pad = model.embed_prefix(*case.observation)
-    check("prefix_embs", embedded, case.conditions.embedding(1e-6))
+    check("prefix_embs", embedded, case.conditions.embedding(EMBEDDED))
     real = case.outputs.recorded["prefix_pad_mask"]
     prefix = model.encode_prefix(*case.observation)
     for layer, (keys, values) in enumerate(prefix.keys_values):

@@ -320,7 +320,7 @@ def test_each_robots_yaml_is_refused_once_it_is_broken_anywhere(
 def everything(description: dict[str, Any]) -> dict[str, Any]:
     """The slider with all that a description can have."""
     limits = {"velocity": 1.0, "acceleration": 2.0, "jerk": 40.0}
-    extra = [f"j{at}" for at in range(9)]
+    extra = [f"j{at}" for at in range(10)]
     slide, grip = description["joints"]
     joints = [{**grip, "name": name, "index": 20 + at} for at, name in enumerate(extra)]
     base = [
@@ -352,6 +352,12 @@ def everything(description: dict[str, Any]) -> dict[str, Any]:
             controller("arx_robot_cmd", extra[:7], mode=5, names=list("abcdefg"), gripper=numbers),
             controller("gripper_command", [extra[7]], max_effort=5.0, deadband=0.1),
             controller("interbotix_single", [extra[8]], group="arm"),
+            controller(
+                "joint_trajectory",
+                [extra[9]],
+                scaled=True,
+                speed_scaling={"topic": "slider", "full": 100},
+            ),
         ],
         "states": [
             {"topic": "a", "type": "joint_state", "joints": ["slide", "grip"], "names": ["a", "b"]},

@@ -159,12 +159,16 @@ class Drive:
     def begins_rightly(self, start: np.ndarray) -> bool:
         """A run begins at the measured pose; after a short stall, where the last one was left.
 
-        The way of a base begins at zero.
+        After a clock that went back, at one of its last commands. The way of a base begins at zero.
         """
         joints = self.robot.joint_columns
         if np.delete(start, joints).any():
             return False
         start = start[joints]
+        if self.code == "clock_jump" and self.runs:
+            last = sorted(self.runs[-1])[-6:]  # the lead, and one
+            commands = [self.runs[-1][tick][joints] for tick in last]
+            return any((start == pose).all() for pose in (self.seen, *commands))
         if self.code == "stalled" and self.runs:
             if self.now_ns - max(self.runs[-1]) * TICK > LEFT_FOR_NS:
                 return bool((start == self.seen).all())

@@ -103,6 +103,18 @@ def test_a_clock_that_goes_back_breaks_it(run, measured):
     assert run.motion.position.tolist() == [0.5, 0.25]
 
 
+def test_after_a_clock_that_went_back_it_begins_at_the_last_command(run, robot, measured):
+    commit(run, robot, 10, speed=0.1)
+    run.due(1090 * MS)  # served for the last time
+    last = run.commanded_at(1090 * MS)
+    assert run.why_broken(500 * MS).code.value == "clock_jump"
+    run.break_off()
+    measured.take(490 * MS, last - [0.01, 0.0])  # a servo trails its command
+    run.begin(500 * MS, measured)
+    assert run.motion.position.tolist() == last.tolist()
+    assert run.motion.velocity.tolist() == [0, 0]
+
+
 def test_without_a_run_nothing_can_break(robot):
     assert Run(robot).why_broken(10**15) is None
     assert Run(robot).stands(0)
