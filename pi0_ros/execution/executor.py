@@ -140,13 +140,13 @@ class ChunkExecutor:
                 self.reason = silence
                 return
             self._begin_run(now_ns)
-        due = self._run.due(now_ns)
+        due = self._run.horizon.due(now_ns)
         for tick in range(due):
             self._step(now_ns, late=tick < due - 2)
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded."""
-        return self._run.horizon.window(now_ns) if self._run.is_on else None
+        return self._run.window(now_ns)
 
     # --- outputs -----------------------------------------------------------------------------
 

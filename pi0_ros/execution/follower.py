@@ -164,13 +164,14 @@ def _catch_up(now: Motion, target: Motion, limits: JointLimits, dt: float) -> np
     that is missing an acceleration.
     """
     a_limit, j_limit = CATCHING_SHARE * limits.acceleration, CATCHING_SHARE * limits.jerk
-    way = target.position - target.velocity * dt - now.position
+    # A target that no axis could follow is not run after, but gone to.
+    pace = np.clip(target.velocity, -limits.velocity, limits.velocity)
+    way = target.position - pace * dt - now.position
     length = np.abs(way)
     closing = np.minimum(stoppable(length, a_limit, j_limit), length / (CLOSING_PERIODS * dt))
-    speed = np.clip(target.velocity + np.copysign(closing, way), -limits.velocity, limits.velocity)
+    speed = np.clip(pace + np.copysign(closing, way), -limits.velocity, limits.velocity)
+    wanted = np.clip(target.acceleration, -a_limit, a_limit)
     missing = speed - now.velocity
     lack = np.abs(missing)
     push = np.minimum(np.sqrt(2 * j_limit * lack), lack / (CLOSING_PERIODS / 2 * dt))
-    return np.asarray(
-        target.acceleration + np.copysign(np.minimum(push, limits.acceleration), missing)
-    )
+    return np.asarray(wanted + np.copysign(np.minimum(push, limits.acceleration), missing))

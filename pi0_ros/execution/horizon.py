@@ -124,10 +124,11 @@ class CommittedHorizon:
         last = self.position_at(served_ns)
         return np.array(end if last is None else np.where(streamed, last, end))
 
-    def newest(self, count: int) -> np.ndarray:
-        """Return the newest positions, oldest first, (up to count, A) [rad or m]."""
-        first = max(self._first, self._next - count)
-        return np.asarray(self._positions[np.arange(first, self._next) % self._size])
+    def up_to(self, instant_ns: int, count: int) -> np.ndarray:
+        """Return the last positions up to an instant [ns], (up to count, A) [rad or m]."""
+        end = min(instant_ns // self.period_ns + 1, self._next)
+        ticks = np.arange(max(self._first, end - count), end)
+        return np.asarray(self._positions[ticks % self._size])
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples from just before ``now_ns`` [ns] to the end of the horizon."""

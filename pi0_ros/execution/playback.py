@@ -13,10 +13,11 @@ from pi0_ros.execution.reference import JoinLimits, Reference, join
 from pi0_ros.execution.settings import ExecutorSettings
 from pi0_ros.execution.smoothing import PathLimits
 
-# How far an axis may trail the path, as what it covers in this time at its velocity limit. The
-# clock slows from half of it on, and waits at all of it: a path that no limit allows is left by so
-# much and no more.
+# An axis that trails the path by what it covers in half of this time at its velocity limit slows
+# the clock, the more the farther it trails, down to a share of its rate. It does not wait: close
+# behind a target that waits, an axis never gets up to its speed.
 TRAIL_S = 0.01
+SLOWEST_TRAILED = 0.3
 # How far smoothing may move an action, likewise. What trembles more is trailed.
 SMOOTHING_S = 0.03
 ON_PATH = 1e-9  # [rad or m]; so close to the path an axis is on it
@@ -158,7 +159,7 @@ class Playback:
         assert self._reference is not None
         trail = np.where(self._reference.by_velocity, 0.0, np.abs(path.position - now.position))
         self._is_off = trail > ON_PATH
-        return min(max(2.0 - 2.0 * float((trail / self._trail).max()), 0.0), 1.0)
+        return min(max(2.0 - 2.0 * float((trail / self._trail).max()), SLOWEST_TRAILED), 1.0)
 
     def _wanted_rate(self, share: float, path: Motion, trailing: float) -> float:
         """Return the clock rate to go for, in [0, 1], and remember what keeps it from 1."""
@@ -181,6 +182,8 @@ class Playback:
         rate, dt = self._clock.rate * trailing, period_ns / 1e9
         velocity = path.velocity * rate
         acceleration = path.acceleration * (rate * rate) + path.velocity * self._clock.slope
+        if trailing < 1.0:  # of a path that is too fast, the accelerations mean nothing
+            acceleration = np.zeros_like(acceleration)
         if not reference.by_velocity.any():
             return Motion(path.position, velocity, acceleration)
         if stops:

@@ -31,8 +31,8 @@ SHORTEST_NS = 50_000_000  # of the fade of a slope or a curvature
 class ChunkCurve:
     """Piecewise cubic through a chunk's actions, positions or velocities.
 
-    Positions of arms are smoothed, and have a continuous curvature. Those of grippers, and
-    velocities, do not
+    Positions of arms are smoothed, and have a continuous curvature. Those of grippers, velocities,
+    and what no smoothing makes playable, do not
     overshoot between two actions: no gripper opens beyond its target. The ends are held; but a
     velocity is zero from the last action on: a base drives no farther than it was told.
 
@@ -50,16 +50,17 @@ class ChunkCurve:
         period_s = chunk.period_ns / 1e9
         times = np.arange(chunk.horizon) * period_s
         # (4, H - 1, A): coefficients of each piece, highest power first, in seconds.
-        positions = smoothed(chunk.actions, period_s, limits)
+        positions, is_rough = smoothed(chunk.actions, period_s, limits)
+        positions = np.where(shaped, chunk.actions, positions)
         c = CubicSpline(times, positions, axis=0, bc_type="natural").c
+        shaped = shaped | is_rough  # what jumps would ring
         if shaped.any():
-            c[:, :, shaped] = PchipInterpolator(times, chunk.actions[:, shaped], axis=0).c
+            c[:, :, shaped] = PchipInterpolator(times, positions[:, shaped], axis=0).c
         self._values = np.ascontiguousarray(c.transpose(1, 0, 2))  # (H - 1, 4, A)
         self._slopes = self._values[:, :3] * np.array([[3.0], [2.0], [1.0]])
         self._curvatures = self._slopes[:, :2] * np.array([[2.0], [1.0]])
         self._period_ns = chunk.period_ns
-        last = np.where(shaped, chunk.actions[-1], positions[-1])
-        self._end = np.where(chunk.by_velocity, 0.0, last)
+        self._end = np.where(chunk.by_velocity, 0.0, positions[-1])
         self.duration_ns = (chunk.horizon - 1) * chunk.period_ns
 
     def at(self, elapsed_ns: int) -> Motion:

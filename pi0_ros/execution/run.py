@@ -6,7 +6,7 @@ import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.follower import Follower, Motion
-from pi0_ros.execution.horizon import CommittedHorizon
+from pi0_ros.execution.horizon import CommandWindow, CommittedHorizon
 from pi0_ros.execution.limits import JointLimits
 from pi0_ros.execution.measured import MeasuredPose
 from pi0_ros.execution.reasons import Code, Reason
@@ -35,6 +35,7 @@ class Run:
         self._columns = embodiment.joint_columns  # of what is measured, the joints
         self._streamed = embodiment.streamed
         self._served_ns = 0  # when the controllers were served for the last time
+        self._sent_ns = 0  # the end of the window that they got
         # Twice the longest time between two commands of a controller: all heard of a change since.
         self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
         limits = JointLimits.of(embodiment)
@@ -58,6 +59,7 @@ class Run:
         assert measured.position is not None
         left = self._left(now_ns)
         self.horizon.restart(now_ns)
+        self._served_ns = self._sent_ns = now_ns
         if left is not None and not measured.why_astray(left.position[self._columns]):
             self._follower.resume(left)
         else:
@@ -98,13 +100,13 @@ class Run:
         stands, or its driver's timeout is over soon.
         """
         horizon = self.horizon
-        end_ns = horizon.next_ns - horizon.period_ns
+        end_ns = self._sent_ns
         if self._broken is Code.CLOCK_JUMP:
             last = horizon.position_at(self._served_ns)
             return None if last is None else Motion.resting(self._joints_only(last))
         if self._broken is None or now_ns - end_ns > LEFT_FOR_NS:
             return None
-        positions = horizon.newest(3)
+        positions = horizon.up_to(end_ns, 3)
         held = horizon.left_at(self._served_ns, self._streamed)
         stop = self._stopping.after(positions, horizon.period_ns / 1e9)
         if stop is None:
@@ -123,10 +125,15 @@ class Run:
         kept[self._columns] = values[self._columns]
         return kept
 
-    def due(self, now_ns: int) -> int:
-        """Count the samples to commit now [ns], and remember that controllers are served."""
-        self._served_ns = now_ns
-        return self.horizon.due(now_ns)
+    def window(self, now_ns: int) -> CommandWindow | None:
+        """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded.
+
+        Who asks, commands: where controllers are left, when time breaks, depends on it.
+        """
+        if not self.is_on:
+            return None
+        self._served_ns, self._sent_ns = now_ns, self.horizon.next_ns - self.horizon.period_ns
+        return self.horizon.window(now_ns)
 
     def step(self, target: Motion, limits: JointLimits, passed_ns: int) -> None:
         """Commit one sample on the way to a target; trajectory time passes with it [ns]."""

@@ -29,7 +29,9 @@ class PathLimits:
     deviation: np.ndarray
 
 
-def smoothed(actions: np.ndarray, period_s: float, limits: PathLimits) -> np.ndarray:
+def smoothed(
+    actions: np.ndarray, period_s: float, limits: PathLimits
+) -> tuple[np.ndarray, np.ndarray]:
     """Return positions that a robot can play, close to those of a chunk.
 
     A policy's actions tremble by a milliradian or two; at 50 Hz that is an acceleration which no
@@ -43,22 +45,25 @@ def smoothed(actions: np.ndarray, period_s: float, limits: PathLimits) -> np.nda
         limits: Of the axes.
 
     Returns:
-        Positions, (H, A) [rad or m].
+        Positions, (H, A) [rad or m], and which axes cannot play theirs even so, (A,) bool.
 
     Source: Whittaker 1923, On a new method of graduation (third differences); Eilers 2003.
     """
     if len(actions) < 4:
-        return actions
+        return actions, np.zeros(actions.shape[1], dtype=bool)
     chosen = np.array(actions)
     rough = _is_rough(actions, period_s, limits)
+    is_playable = ~rough
     for matrix in _matrices(len(actions)):
         if not rough.any():
             break
         smoother = matrix @ actions
         rough &= np.abs(smoother - actions).max(axis=0) <= limits.deviation
         chosen = np.where(rough, smoother, chosen)
-        rough &= _is_rough(smoother, period_s, limits)
-    return chosen
+        is_calm = ~_is_rough(smoother, period_s, limits)
+        is_playable |= rough & is_calm
+        rough &= ~is_calm
+    return chosen, ~is_playable
 
 
 def _is_rough(actions: np.ndarray, period_s: float, limits: PathLimits) -> np.ndarray:
