@@ -62,8 +62,6 @@ class ChunkExecutor:
         self.permission = Permission()
         self._findings: tuple[Reason, ...] = ()  # of the gate about what plays
         self._fault: Reason | None = None  # the newest chunk was bad, or time broke
-        self._judged: np.ndarray | None = None  # the newest pose that was compared
-        self._astray: Reason | None = None  # what came of it
         self.reason = Reason(Code.NOT_ENABLED)
         self.tally = Tally(self._limits)
 
@@ -231,7 +229,7 @@ class ChunkExecutor:
         problem = (
             self.permission.why_idle()
             or self._measured.why_unseen(now_ns)
-            or self._why_astray()
+            or (None if self._settings.shadow else self._measured.why_off(self._run.commanded_at))
             or self._fault
         )
         if problem is not None:
@@ -242,18 +240,6 @@ class ChunkExecutor:
             late = max(now_ns - self.chunk.end_ns, 0) / 1e9
             return Reason(Code.CHUNK_EXHAUSTED, f"its last action was due {late:.2f} s ago")
         return self._why_stale(self.chunk, now_ns) or OK
-
-    def _why_astray(self) -> Reason | None:
-        """Judge each measured pose once; in shadow mode the robot goes where it likes."""
-        pose = self._measured.position
-        if self._settings.shadow or pose is None:
-            return None
-        if pose is not self._judged:
-            commanded = self._run.commanded_at(self._measured.stamp_ns)
-            if commanded is None:  # not of this run, or not committed yet
-                return None
-            self._judged, self._astray = pose, self._measured.why_astray(commanded)
-        return self._astray
 
     def _why_stale(self, chunk: ActionChunk, now_ns: int) -> Reason | None:
         """Say that too much is played from one observation, or that it is too long ago."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class MeasuredPose:
         self.stamp_ns = 0
         self.position: np.ndarray | None = None
         self._missing = "no joint_states yet"
+        self._judged: np.ndarray | None = None  # the newest pose that was compared
+        self._astray: Reason | None = None  # what came of it
         self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=REMEMBERED)
 
     def take(self, stamp_ns: int, position: np.ndarray) -> None:
@@ -69,6 +71,19 @@ class MeasuredPose:
         )
         limit = self._age_limit_ns / 1e9
         return Reason(Code.JOINT_STATES_STALE, f"{said}, limit {limit:.2f}")
+
+    def why_off(self, commanded_at: Callable[[int], np.ndarray | None]) -> Reason | None:
+        """Say which joint is too far from its command, judging each pose once.
+
+        Args:
+            commanded_at: Returns what was commanded for an instant [ns], (J,), None where nothing.
+        """
+        if self.position is not None and self.position is not self._judged:
+            commanded = commanded_at(self.stamp_ns)
+            if commanded is None:  # not of this run
+                return None
+            self._judged, self._astray = self.position, self.why_astray(commanded)
+        return None if self.position is None else self._astray
 
     def why_astray(self, commanded: np.ndarray | None) -> Reason | None:
         """Say which joint is too far from what was commanded (J,) for the pose's instant."""
