@@ -206,8 +206,9 @@ FAULTS = (
           _send(SIMULATION, STOP), _send(SIMULATION, GO), BLIND, NO_STATES_S, REPLAN_S),
     Fault("estop", "emergency stop; released, ~/reset",
           _press, _release, Code.ESTOP, BRAKE_S, REPLAN_S, empties_controllers=True),
+    # Of a killed process the last window may have come here and not to the controller.
     Fault("executor_killed", "chunk_executor_node is killed; started again",
-          _send(EXECUTOR, KILL), _start(EXECUTOR), None, TAIL_S, START_S),
+          _send(EXECUTOR, KILL), _start(EXECUTOR), None, TAIL_S, START_S, is_smooth=False),
     Fault("executor_frozen", "chunk_executor_node is frozen (SIGSTOP)",
           _send(EXECUTOR, STOP), _send(EXECUTOR, GO), None, TAIL_S, REPLAN_S),
     Fault("executor_hiccup", f"chunk_executor_node is frozen for {HICCUP_S * 1e3:.0f} ms",
