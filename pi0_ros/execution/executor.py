@@ -151,8 +151,8 @@ class ChunkExecutor:
     @property
     def state(self) -> State:
         """What the executor does."""
-        if self.permission.latch is not None:
-            return State.STOPPED
+        if self.permission.latch is not None and self.reason == self.permission.latch:
+            return State.STOPPED  # from the tick on that obeys
         if not self.permission.is_enabled and not self._run.is_on:
             return State.DISABLED
         return State.EXECUTING if self.reason == OK else State.HOLDING

@@ -98,7 +98,7 @@ def test_a_chunk_reaches_each_controller_as_its_yaml_says(peer, start, status, r
     goal[robot.index("left_robotiq_85_left_knuckle_joint")] = 0.1
     trajectories = peer.listen(JointTrajectory, LEFT)
     gripper = peer.listen(Float64MultiArray, GRIPPER)
-    start(ChunkExecutorNode, enable_on_activate=True, tracking_error=1.0, open_loop_steps=50)
+    start(ChunkExecutorNode, enable_on_activate=True, tracking_error=1.0, open_loop_steps=100)
     play(peer, status, goal, until=lambda status: status.reason == "chunk_exhausted")
     assert trajectories[-1].joint_names == list(robot.controllers[0].joints)
     assert np.allclose(trajectories[-1].points[-1].positions, goal[:6], atol=1e-6)

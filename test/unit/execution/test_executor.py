@@ -347,6 +347,13 @@ def test_a_stop_takes_as_long_as_the_joints_need_to_stay_on_the_path(make_drive,
     assert_smooth(drive)
 
 
+def test_a_stop_is_told_with_its_reason_and_never_without(moving):
+    moving.core.permission.stop(ESTOP)
+    assert (moving.core.state, moving.code) == (State.EXECUTING, "ok")  # not obeyed yet
+    moving.run(10)
+    assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
+
+
 def test_after_the_reset_it_continues_from_the_measured_pose(moving, make_chunk):
     moving.core.permission.stop(ESTOP)
     moving.run(600)
