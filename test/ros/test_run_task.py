@@ -400,7 +400,7 @@ def test_a_command_that_is_interrupted_cancels_the_task(cell, start, command):
         cell.chunks.clear()
         said, code = command(
             PROMPT,
-            until=lambda: cell.chunks,
+            until=lambda: any(len(chunk.actions) for chunk in cell.chunks),
             then=lambda process, number=number: process.send_signal(number),
         )
         assert said.splitlines()[-1].startswith("cancelled (")
