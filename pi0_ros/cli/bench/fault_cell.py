@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from pi0_msgs.srv import SetPrompt
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory
 
 from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.bringup import Options, Value, plan
-from pi0_ros.cli.bench.fault_record import FaultRecord, Heard, Window
+from pi0_ros.cli.bench.fault_record import Command, FaultRecord, Heard
 from pi0_ros.cli.bench.fault_relay import behind
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
@@ -69,6 +67,7 @@ class FaultCell:
         """Plan the processes."""
         self.robot = load_embodiment(ROBOT, simulation=True)
         self.record = FaultRecord()
+        self._moving = {joint for arm in self.robot.arms.values() for joint in arm.joints}
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._prompt = 0
@@ -209,10 +208,8 @@ class FaultCell:
         subscribe = self._node.create_subscription
         subscribe(JointState, behind("joint_states"), self._on_states, qos.JOINT_STATES)
         subscribe(ExecutorStatus, f"{EXECUTOR}/status", self._on_status, qos.STATUS)
-        for controller in self.robot.controllers:
-            if controller.type == "joint_trajectory":
-                taken = partial(self._on_window, controller.name)
-                subscribe(JointTrajectory, controller.topic, taken, qos.STATUS)
+        commands = f"{SIMULATION}/controller_state"
+        subscribe(JointState, commands, self._on_command, qos.EVERY_CYCLE)
         self._prompts = self._node.create_client(SetPrompt, f"{POLICY}/set_prompt")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -224,9 +221,8 @@ class FaultCell:
             self._executor.spin()
 
     def _on_states(self, message: JointState) -> None:
-        moving = {joint for arm in self.robot.arms.values() for joint in arm.joints}
         pairs = zip(message.name, message.velocity, strict=True)
-        speed = max(abs(value) for name, value in pairs if name in moving)
+        speed = max(abs(value) for name, value in pairs if name in self._moving)
         self.record.motion.append((time.monotonic(), speed))
 
     def _on_status(self, message: ExecutorStatus) -> None:
@@ -239,12 +235,8 @@ class FaultCell:
             )
         )
 
-    def _on_window(self, controller: str, message: JointTrajectory) -> None:
-        times = [to_ns(point.time_from_start) for point in message.points]
-        window = Window(
-            time.monotonic(),
-            to_ns(message.header.stamp) / 1e9,
-            np.array(times) / 1e9,
-            np.array([point.positions for point in message.points]),
-        )
-        self.record.windows.setdefault(controller, []).append(window)
+    def _on_command(self, message: JointState) -> None:
+        pairs = zip(message.name, message.position, strict=True)
+        positions = np.array([value for name, value in pairs if name in self._moving])
+        instant_ns = to_ns(message.header.stamp)
+        self.record.commands.append(Command(time.monotonic(), instant_ns, positions))

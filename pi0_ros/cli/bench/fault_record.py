@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -12,54 +11,37 @@ STANDING = 0.01  # [rad/s]: slower than this all joints of the arms stand
 MOVING = 0.03  # [rad/s]: faster than this one of them moves
 STOOD_FOR_S = 0.2
 CALM_S = 1.0
-CLOCK_JUMP_S = 1.0  # stamps that run ahead of arrivals by more belong to a clock that jumped
+FARTHEST = 10  # cycles between two commands that are compared: what froze longer is not known
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
-    """A trajectory message as a controller plays it.
+class Command:
+    """What the robot's controllers commanded in one cycle.
 
     Attributes:
         at_s: Arrival [s, monotonic].
-        start_s: Its stamp [s, node clock].
-        times_s: Instant of each point after the stamp, (N,) [s].
-        positions: (N, J) [rad].
+        instant_ns: Of the cycle [ns, node clock].
+        positions: Of the arms' joints, (J,) [rad].
     """
 
     at_s: float
-    start_s: float
-    times_s: np.ndarray
+    instant_ns: int
     positions: np.ndarray
 
-    def at(self, elapsed_s: np.ndarray) -> np.ndarray:
-        """Interpolate between points, the ends are held: (K,) [s after the stamp] to (K, J)."""
-        columns = [np.interp(elapsed_s, self.times_s, column) for column in self.positions.T]
-        return np.stack(columns, axis=1)
 
+def largest_step(commands: list[Command], period_ns: int) -> float:
+    """Return the largest change of a command per cycle of ``period_ns`` [ns], in [rad].
 
-def largest_step(windows: list[Window], period_s: float) -> float:
-    """Return the largest step between two samples of a controller that plays windows [rad].
-
-    A newer window replaces an older one at its stamp. A controller whose clock jumps forward jumps
-    along its window with it; one whose clock jumps back is taken to go on for the time that passed.
-
-    Args:
-        windows: In the order of their arrival.
-        period_s: Of the controller's samples [s].
+    Cycles that were skipped share a change. Where the robot itself was frozen, or its clock jumped,
+    nothing is compared.
     """
-    played = []
-    for this, following in itertools.pairwise(windows):
-        by_arrival, by_stamp = following.at_s - this.at_s, following.start_s - this.start_s
-        jumped = by_stamp <= 0 or by_stamp - by_arrival > CLOCK_JUMP_S
-        seconds = max(by_arrival if jumped else by_stamp, 0.0)
-        played.append(this.at(np.arange(0, seconds - period_s / 2, period_s)))
-        if by_stamp - by_arrival > CLOCK_JUMP_S:
-            played.append(this.at(np.array([by_stamp])))
-    if windows:
-        last = windows[-1]
-        played.append(last.at(np.arange(0, last.times_s[-1] + period_s, period_s)))
-    samples = np.concatenate(played) if played else np.zeros((0, 1))
-    return float(np.abs(np.diff(samples, axis=0)).max(initial=0.0))
+    if len(commands) < 2:
+        return 0.0
+    instants = np.array([command.instant_ns for command in commands])
+    cycles = np.rint(np.diff(instants) / period_ns)
+    changes = np.abs(np.diff([command.positions for command in commands], axis=0)).max(axis=1)
+    known = (cycles >= 1) & (cycles <= FARTHEST)
+    return float((changes[known] / cycles[known]).max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -86,12 +68,12 @@ class FaultRecord:
     Attributes:
         motion: Instant and largest speed of the arms' joints [rad/s].
         statuses: Of the executor.
-        windows: Of each trajectory controller, by its name.
+        commands: Of every cycle of the robot's controllers.
     """
 
     motion: list[tuple[float, float]] = field(default_factory=list)
     statuses: list[Heard] = field(default_factory=list)
-    windows: dict[str, list[Window]] = field(default_factory=dict)
+    commands: list[Command] = field(default_factory=list)
 
     @property
     def accepted(self) -> int:
@@ -145,12 +127,7 @@ class FaultRecord:
         at = next(played, math.inf)
         return next((t for t, speed in self.motion if t > at and speed > MOVING), math.inf)
 
-    def largest_step(self, since_s: float, until_s: float, period_s: float) -> float:
-        """Return the largest step of any controller's commands between two instants [rad]."""
-        return max(
-            (
-                largest_step([w for w in windows if since_s < w.at_s < until_s], period_s)
-                for windows in self.windows.values()
-            ),
-            default=0.0,
-        )
+    def largest_step(self, since_s: float, until_s: float, period_ns: int) -> float:
+        """Return the largest change of a command per cycle between two instants [rad]."""
+        between = [each for each in self.commands if since_s < each.at_s < until_s]
+        return largest_step(between, period_ns)

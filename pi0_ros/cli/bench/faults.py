@@ -18,7 +18,7 @@ from pi0_ros.execution.reasons import Code
 Act = Callable[[FaultCell], Any]
 QUIET = Code.OK
 LARGEST_STEP = 3.1416 * 0.002  # the joints' velocity limit for one sample [rad]
-LAST_WINDOW_S = 0.1  # the one that plays when something fails has arrived since
+BEFORE_S = 0.1  # commands of so long before it are looked at, too
 GIVE_UP = 5.0  # times a bound: how long something is waited for
 HICCUP_S = 0.02  # less than what is committed ahead, less a period of the controller
 JUMP_S = 5.0
@@ -124,14 +124,14 @@ def run_fault(cell: FaultCell, fault: Fault) -> Outcome:
     wanted = record.accepted + 2 if fault.remove is None else 0
     limit_s = GIVE_UP * fault.recovers_within_s
     cell.until(lambda: _goes_on(record, removed, wanted), limit_s, "motion after the fault")
-    period_s = cell.robot.command.period_ns / 1e9
+    period_ns = cell.robot.command.period_ns
     cut = removed if fault.empties_controllers else INFINITY
-    parts = ((began - LAST_WINDOW_S, cut), (cut, INFINITY))
+    parts = ((began - BEFORE_S, cut), (cut, INFINITY))
     return Outcome(
         reasons=record.reasons(began),
         holds_s=hold.at_s - began if hold else None,
         stands_s=record.last_motion_s(began, removed) - began if fault.remove else None,
-        largest_step=max(record.largest_step(*part, period_s) for part in parts),
+        largest_step=max(record.largest_step(*part, period_ns) for part in parts),
         recovers_s=record.moves_again_s(removed) - removed,
     )
 
@@ -206,16 +206,14 @@ FAULTS = (
           _send(SIMULATION, STOP), _send(SIMULATION, GO), BLIND, NO_STATES_S, REPLAN_S),
     Fault("estop", "emergency stop; released, ~/reset",
           _press, _release, Code.ESTOP, BRAKE_S, REPLAN_S, empties_controllers=True),
-    # Of a killed process the last window may have come here and not to the controller.
     Fault("executor_killed", "chunk_executor_node is killed; started again",
-          _send(EXECUTOR, KILL), _start(EXECUTOR), None, TAIL_S, START_S, is_smooth=False),
+          _send(EXECUTOR, KILL), _start(EXECUTOR), None, TAIL_S, START_S),
     Fault("executor_frozen", "chunk_executor_node is frozen (SIGSTOP)",
           _send(EXECUTOR, STOP), _send(EXECUTOR, GO), None, TAIL_S, REPLAN_S),
     Fault("executor_hiccup", f"chunk_executor_node is frozen for {HICCUP_S * 1e3:.0f} ms",
           _hiccup, None, QUIET, None, REPLAN_S),
     Fault("clock_back", f"the clock jumps back by {JUMP_S:.0f} s",
-          _shift(-JUMP_S), None, Code.CLOCK_JUMP, None, REPLAN_S, simulated_time=True,
-          is_smooth=False),
+          _shift(-JUMP_S), None, Code.CLOCK_JUMP, None, REPLAN_S, simulated_time=True),
     Fault("clock_forward", f"the clock jumps ahead by {JUMP_S:.0f} s",
           _shift(JUMP_S), None, Code.STALLED, None, REPLAN_S, simulated_time=True,
           is_smooth=False),

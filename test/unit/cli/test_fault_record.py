@@ -4,24 +4,18 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pi0_ros.cli.bench.fault_record import FaultRecord, Heard, Window, largest_step
+from pi0_ros.cli.bench.fault_record import Command, FaultRecord, Heard, largest_step
 
-PERIOD_S = 0.002
+MS = 1_000_000
 
 
-def window(at_s: float, positions: list[float], start_s: float | None = None) -> Window:
-    """One joint's points 2 ms apart, stamped with their arrival unless said."""
-    times = PERIOD_S * np.arange(len(positions))
-    column = np.array(positions, dtype=float)[:, None]
-    return Window(at_s, at_s if start_s is None else start_s, times, column)
-
-
-def line(first: int, count: int) -> list[float]:
-    """Points of a line with a slope of one per sample."""
-    return [float(first + i) for i in range(count)]
+def commands(*positions: float, first: int = 0) -> list[Command]:
+    """One joint's commands in a row, one per cycle of 2 ms."""
+    return [
+        Command(0.002 * i, 2 * MS * i, np.array([position]))
+        for i, position in enumerate(positions, first)
+    ]
 
 
 def record(motion: list[tuple[float, float]] = [], **reasons: float) -> FaultRecord:  # noqa: B006
@@ -33,55 +27,33 @@ def record(motion: list[tuple[float, float]] = [], **reasons: float) -> FaultRec
 # --- commands --------------------------------------------------------------------------------
 
 
-@given(st.integers(1, 9), st.integers(10, 30))
-def test_windows_that_agree_where_they_overlap_add_no_step(every: int, length: int) -> None:
-    windows = [window(i * every * PERIOD_S, line(i * every, length)) for i in range(5)]
-    assert largest_step(windows, PERIOD_S) == pytest.approx(1.0)
+def test_the_largest_change_from_cycle_to_cycle_counts() -> None:
+    assert largest_step(commands(0.0, 0.1, 0.4, 0.3), 2 * MS) == pytest.approx(0.3)
 
 
-def test_a_window_that_contradicts_the_one_before_is_a_step_where_it_takes_over() -> None:
-    windows = [window(0.0, line(0, 10)), window(0.010, line(25, 10))]
-    assert largest_step(windows, PERIOD_S) == pytest.approx(21.0)  # from sample 4 to 25
+def test_cycles_that_were_skipped_share_a_change() -> None:
+    row = [*commands(0.0, 0.1), *commands(0.4, first=4)]  # three cycles later
+    assert largest_step(row, 2 * MS) == pytest.approx(0.1)
 
 
-def test_what_a_replaced_window_held_later_is_never_played() -> None:
-    windows = [window(0.0, [*line(0, 6), 99.0]), window(0.010, line(5, 5))]
-    assert largest_step(windows, PERIOD_S) == pytest.approx(1.0)
+def test_what_lies_before_and_after_a_frozen_robot_is_not_compared() -> None:
+    assert largest_step([*commands(0.0, 0.1), *commands(9.0, first=50)], 2 * MS) == 0.1
 
 
-def test_the_end_of_a_window_is_held_until_the_next_one() -> None:
-    assert largest_step([window(0.0, line(0, 5)), window(9.0, line(4, 5))], PERIOD_S) == 1.0
-    assert largest_step([window(0.0, line(0, 5)), window(9.0, line(7, 5))], PERIOD_S) == 3.0
-
-
-def test_a_late_arrival_of_a_stamped_window_is_no_step() -> None:
-    windows = [window(0.0, line(0, 30)), window(0.045, line(5, 30), start_s=0.010)]
-    assert largest_step(windows, PERIOD_S) == pytest.approx(1.0)
-
-
-def test_a_controller_whose_clock_jumps_ahead_jumps_to_the_end_of_its_window() -> None:
-    windows = [window(0.0, line(0, 30)), window(0.010, line(29, 5), start_s=5.010)]
-    assert largest_step(windows, PERIOD_S) == pytest.approx(25.0)  # from sample 4 to 29
-
-
-def test_a_clock_that_jumps_back_lets_the_window_go_on_for_the_time_that_passed() -> None:
-    windows = [window(8.0, line(0, 30)), window(8.010, line(5, 5), start_s=3.0)]
-    assert largest_step(windows, PERIOD_S) == pytest.approx(1.0)
-
-
-def test_without_windows_there_is_no_step() -> None:
-    assert largest_step([], PERIOD_S) == 0.0
-    assert FaultRecord().largest_step(0.0, math.inf, PERIOD_S) == 0.0
-
-
-def test_the_worst_controller_counts_and_only_between_the_instants() -> None:
-    made = FaultRecord(
-        windows={
-            "calm": [window(1.0, [0.0, 0.1])],
-            "rough": [window(1.0, [0.0, 0.3]), window(5.0, [0.0, 7.0])],
-        }
+def test_a_clock_that_went_back_lets_nothing_be_compared() -> None:
+    assert largest_step([*commands(0.0, 0.1, first=9), *commands(5.0, 5.1)], 2 * MS) == (
+        pytest.approx(0.1)
     )
-    assert made.largest_step(0.5, 2.0, PERIOD_S) == pytest.approx(0.3)
+
+
+def test_without_commands_there_is_no_step() -> None:
+    assert largest_step([], 2 * MS) == 0.0
+    assert FaultRecord().largest_step(0.0, math.inf, 2 * MS) == 0.0
+
+
+def test_only_commands_between_the_instants_count() -> None:
+    made = FaultRecord(commands=commands(0.0, 0.1, 0.2, 7.0))
+    assert made.largest_step(-1.0, 0.005, 2 * MS) == pytest.approx(0.1)
 
 
 # --- motion and reasons ----------------------------------------------------------------------
