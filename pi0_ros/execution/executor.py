@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from enum import IntEnum
 
@@ -49,11 +48,7 @@ class ChunkExecutor:
         self._returning_limits = replace(self._limits, jerk=self._stopping_limits.jerk)
         self._run = Run(embodiment)
         self._playback = Playback(self._limits, settings)
-        self._measured = MeasuredPose(
-            embodiment.joint_names,
-            settings.joint_state_age_ns,
-            _tracking_errors(embodiment, settings),
-        )
+        self._measured = MeasuredPose.of(embodiment, settings)
         steps = settings.open_loop_steps or 2 * embodiment.policy.execute
         self._open_loop_ns = steps * embodiment.policy.period_ns
         self._gate = settings.gate
@@ -125,7 +120,7 @@ class ChunkExecutor:
     # --- time --------------------------------------------------------------------------------
 
     def advance(self, now_ns: int) -> None:
-        """Commit reference samples until the lead is kept.
+        """Commit reference samples until the lead is kept; as often as somebody is to be served.
 
         Args:
             now_ns: Instant on the clock of the chunks' stamps [ns]. It may stand still or jump:
@@ -138,13 +133,27 @@ class ChunkExecutor:
                 self.reason = silence
                 return
             self._begin_run(now_ns)
-        due = self._run.horizon.due(now_ns)
-        for tick in range(due):
-            self._step(now_ns, late=tick < due - 2)
+        horizon = self._run.horizon
+        in_time = horizon.lead_ticks if horizon.is_empty else horizon.lead_ticks // 2
+        for left in range(horizon.due(now_ns), 0, -1):
+            self._step(now_ns, late=left > in_time + 1)
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded."""
         return self._run.window(now_ns)
+
+    def is_too_late(self, now_ns: int) -> bool:
+        """Say whether controllers ran out of samples by ``now_ns`` [ns]: send none made earlier."""
+        return self._run.is_too_late(now_ns)
+
+    def served(self, now_ns: int, until_ns: int) -> None:
+        """Take note that every controller has got what is to be sent at ``now_ns`` [ns].
+
+        Args:
+            now_ns: Of the window.
+            until_ns: Until when all that play windows have samples.
+        """
+        self._run.served(now_ns, until_ns)
 
     # --- outputs -----------------------------------------------------------------------------
 
@@ -265,7 +274,9 @@ class ChunkExecutor:
             self._forget()
             self._run.break_off()
             self._fault = broken
-        if self.permission.why_idle() is None or not self._run.stands(now_ns):
+        # Who was stopped by its own circuit would jump to where our stop led, upon the release.
+        stopped_itself = self.permission.is_estopped and self._measured.stands
+        if self.permission.why_idle() is None or not (self._run.stands(now_ns) or stopped_itself):
             return
         self._forget()
         self._run.end()
@@ -285,10 +296,3 @@ class ChunkExecutor:
             self._playback.end()
             self._begin_run(now_ns)
             self.advance(now_ns)
-
-
-def _tracking_errors(embodiment: Embodiment, settings: ExecutorSettings) -> np.ndarray:
-    """Greatest |commanded - measured| of each joint, (J,) [rad or m]."""
-    by_unit = {"rad": settings.tracking_error, "m": settings.tracking_error_m}
-    # A gripper is astray on purpose: between its fingers is what it holds.
-    return np.array([math.inf if j.gripper else by_unit[j.unit] for j in embodiment.joints])

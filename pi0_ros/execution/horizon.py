@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TICKS_BEHIND = 2  # samples kept behind now, so that a window starts in the past
+# A window starts in the past, for a controller whose clock is behind, too: by a message of /clock.
+BEHIND_NS = 10_000_000
 # Behind the lead, to compare late poses with their commands, and to know how far the robot has come
 # since the observation of a slow plan: 10 s at 1 kHz.
 TICKS_REMEMBERED = 10_000
@@ -29,6 +30,11 @@ class CommandWindow:
     positions: np.ndarray
     velocities: np.ndarray
 
+    @property
+    def end_ns(self) -> int:
+        """Instant of the last sample [ns]."""
+        return self.start_ns + (len(self.positions) - 1) * self.period_ns
+
     def at(self, instant_ns: int) -> tuple[np.ndarray, np.ndarray]:
         """Return position and velocity of the sample at or before an instant [ns], (A,) each."""
         row = (instant_ns - self.start_ns) // self.period_ns
@@ -46,12 +52,16 @@ class CommittedHorizon:
         period_ns: Time between two samples [ns].
         lead_ns: How far ahead of now samples are committed [ns].
         width: Number of axes A.
+        behind_ns: How long before now windows begin [ns]; two samples at least.
     """
 
-    def __init__(self, period_ns: int, lead_ns: int, width: int) -> None:
+    def __init__(
+        self, period_ns: int, lead_ns: int, width: int, behind_ns: int = BEHIND_NS
+    ) -> None:
         """Start empty."""
         self.period_ns = period_ns
         self.lead_ticks = -(-lead_ns // period_ns)
+        self._behind_ticks = max(2, -(-behind_ns // period_ns))
         self._size = self.lead_ticks + TICKS_REMEMBERED
         self._positions: np.ndarray = np.zeros((self._size, width))
         self._velocities: np.ndarray = np.zeros((self._size, width))
@@ -61,6 +71,11 @@ class CommittedHorizon:
     def restart(self, now_ns: int) -> None:
         """Forget all samples; the next one is for the tick at or before ``now_ns`` [ns]."""
         self._first = self._next = now_ns // self.period_ns
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is committed since the restart."""
+        return self._next == self._first
 
     @property
     def next_ns(self) -> int:
@@ -104,7 +119,7 @@ class CommittedHorizon:
         That is how much of a plan of that instant has been executed by then. Before its first
         sample the robot stood.
         """
-        if self._next == self._first:
+        if self.is_empty:
             return 0
         newest_ns = self._path_ns[(self._next - 1) % self._size]
         tick = min(instant_ns // self.period_ns, self._next - 1)
@@ -132,7 +147,7 @@ class CommittedHorizon:
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples from just before ``now_ns`` [ns] to the end of the horizon."""
-        first = max(now_ns // self.period_ns - TICKS_BEHIND, self._first)
+        first = max(now_ns // self.period_ns - self._behind_ticks, self._first)
         if first >= self._next:
             return None
         slots = np.arange(first, self._next) % self._size

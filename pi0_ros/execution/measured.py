@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.reasons import Code, Reason
+from pi0_ros.execution.settings import ExecutorSettings
+from pi0_ros.execution.standstill import Standstill
 
+STOPPED_NS = 100_000_000  # of one place, until a robot that stopped by itself counts as standing
 REMEMBERED = 1024  # poses: a second and more, as old as a plan's observation can be
 
 
@@ -34,6 +39,15 @@ class MeasuredPose:
         self._judged: np.ndarray | None = None  # the newest pose that was compared
         self._astray: Reason | None = None  # what came of it
         self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=REMEMBERED)
+        self._still = Standstill(STOPPED_NS)
+
+    @staticmethod
+    def of(embodiment: Embodiment, settings: ExecutorSettings) -> MeasuredPose:
+        """Judge a robot by the executor's settings."""
+        by_unit = {"rad": settings.tracking_error, "m": settings.tracking_error_m}
+        # A gripper is astray on purpose: between its fingers is what it holds.
+        errors = [math.inf if j.gripper else by_unit[j.unit] for j in embodiment.joints]
+        return MeasuredPose(embodiment.joint_names, settings.joint_state_age_ns, np.array(errors))
 
     def take(self, stamp_ns: int, position: np.ndarray) -> None:
         """Remember the pose (J,) [rad or m] of an instant [ns]; only finite numbers count."""
@@ -44,10 +58,16 @@ class MeasuredPose:
             return
         self.stamp_ns, self.position = stamp_ns, np.array(position, dtype=np.float64)
         self._past.append((stamp_ns, self.position))
+        self._still.take(stamp_ns, self.position)
 
     def lack(self, detail: str) -> None:
         """Forget the pose and remember why there is none."""
         self.position, self._missing = None, detail
+
+    @property
+    def stands(self) -> bool:
+        """Whether all joints have been at one place for a while, whoever keeps them there."""
+        return self._still.stands
 
     def at(self, instant_ns: int) -> np.ndarray | None:
         """Return the pose closest to an instant [ns] within the age limit, (J,), None without."""

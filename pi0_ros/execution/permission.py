@@ -41,6 +41,11 @@ class Permission:
             self.stop(Reason(Code.ESTOP, "release it, then call ~/reset"))
         self._is_estop_pressed = pressed
 
+    @property
+    def is_estopped(self) -> bool:
+        """Whether what stops is an e-stop, pressed or not yet reset."""
+        return self.latch is not None and self.latch.code is Code.ESTOP
+
     def reset(self) -> Reason | None:
         """End any stop as soon as the robot stands, or return why not: a pressed e-stop."""
         if self._is_estop_pressed:

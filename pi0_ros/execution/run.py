@@ -35,7 +35,7 @@ class Run:
         self._columns = embodiment.joint_columns  # of what is measured, the joints
         self._streamed = embodiment.streamed
         self._served_ns = 0  # when the controllers were served for the last time
-        self._sent_ns = 0  # the end of the window that they got
+        self._sent_ns = 0  # until when they have samples
         # Twice the longest time between two commands of a controller: all heard of a change since.
         self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
         limits = JointLimits.of(embodiment)
@@ -59,7 +59,8 @@ class Run:
         assert measured.position is not None
         left = self._left(now_ns)
         self.horizon.restart(now_ns)
-        self._served_ns = self._sent_ns = now_ns
+        self._served_ns = now_ns
+        self._sent_ns = now_ns + self.horizon.lead_ticks * self.horizon.period_ns
         if left is not None and not measured.why_astray(left.position[self._columns]):
             self._follower.resume(left)
         else:
@@ -71,14 +72,22 @@ class Run:
 
     def why_broken(self, now_ns: int) -> Reason | None:
         """Say that time jumped or stalled."""
-        due, lead = self.horizon.due(now_ns), self.horizon.lead_ticks
-        if not self.is_on or -lead <= due <= lead + 1:  # above: the robot ran out of samples
+        due, period_ns = self.horizon.due(now_ns), self.horizon.period_ns
+        if not self.is_on:
             return None
-        passed_ns = due * self.horizon.period_ns
-        seconds = abs(passed_ns) / 1e9
-        self._broken = Code.STALLED if due > 0 else Code.CLOCK_JUMP
-        how = f"{seconds:.3f} s between two steps" if due > 0 else f"back by {seconds:.3f} s"
+        if due < -self.horizon.lead_ticks:
+            self._broken, how = Code.CLOCK_JUMP, f"back by {-due * period_ns / 1e9:.3f} s"
+        elif self.is_too_late(now_ns):
+            silent_s = (now_ns - self._served_ns) / 1e9
+            self._broken, how = Code.STALLED, f"{silent_s:.3f} s since controllers were served"
+        else:
+            return None
         return Reason(self._broken, f"{how}; waiting for a new chunk")
+
+    def is_too_late(self, now_ns: int) -> bool:
+        """Say whether controllers ran out of samples, and play the stop behind them."""
+        period_ns = self.horizon.period_ns
+        return self.is_on and now_ns // period_ns > self._sent_ns // period_ns + 1
 
     def stands(self, now_ns: int) -> bool:
         """Say whether all controllers have heard for a while, up to ``now_ns`` [ns], to stand."""
@@ -126,14 +135,15 @@ class Run:
         return kept
 
     def window(self, now_ns: int) -> CommandWindow | None:
-        """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded.
+        """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded."""
+        return self.horizon.window(now_ns) if self.is_on else None
 
-        Who asks, commands: where controllers are left, when time breaks, depends on it.
+    def served(self, now_ns: int, until_ns: int) -> None:
+        """Take note that controllers were served at an instant, up to another [ns].
+
+        Where they are left, when time breaks, depends on it.
         """
-        if not self.is_on:
-            return None
-        self._served_ns, self._sent_ns = now_ns, self.horizon.next_ns - self.horizon.period_ns
-        return self.horizon.window(now_ns)
+        self._served_ns, self._sent_ns = now_ns, until_ns
 
     def step(self, target: Motion, limits: JointLimits, passed_ns: int) -> None:
         """Commit one sample on the way to a target; trajectory time passes with it [ns]."""

@@ -9,10 +9,15 @@ FOR_NS = 300_000_000
 
 
 class Standstill:
-    """Follows the measured pose; a joint that leaves a small place moves."""
+    """Follows the measured pose; a joint that leaves a small place moves.
 
-    def __init__(self) -> None:
+    Args:
+        for_ns: How long a robot that stands does so at least [ns].
+    """
+
+    def __init__(self, for_ns: int = FOR_NS) -> None:
         """Start without a pose."""
+        self._for_ns = for_ns
         self._place: np.ndarray | None = None
         self._since_ns = self._newest_ns = 0
 
@@ -31,4 +36,4 @@ class Standstill:
     @property
     def stands(self) -> bool:
         """Whether it stood for a while, up to the newest pose."""
-        return self.is_known and self._newest_ns - self._since_ns >= FOR_NS
+        return self.is_known and self._newest_ns - self._since_ns >= self._for_ns

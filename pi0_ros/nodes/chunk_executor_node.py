@@ -13,6 +13,7 @@ from pi0_ros.nodes.executor_inputs import ExecutorInputs
 from pi0_ros.nodes.executor_loop import ExecutorLoop
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import ExecutorParameters, declare
+from pi0_ros.nodes.transport import shun_shared_memory
 
 
 class ChunkExecutorNode(ManagedNode):
@@ -68,6 +69,7 @@ class ChunkExecutorNode(ManagedNode):
 
 def main() -> None:
     """Run the node."""
+    shun_shared_memory()
     sys.exit(run(ChunkExecutorNode))
 
 

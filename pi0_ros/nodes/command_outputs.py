@@ -13,8 +13,10 @@ from std_msgs.msg import Float64
 
 from pi0_ros.bridge.commands import CommandEncoder, make_encoder
 from pi0_ros.bridge.joint_states import joint_state
+from pi0_ros.bridge.stamps import SECOND_NS
 from pi0_ros.embodiment.controllers import Controller, JointTrajectoryController
 from pi0_ros.embodiment.spec import Embodiment
+from pi0_ros.execution.cadence import Cadence
 from pi0_ros.execution.horizon import CommandWindow
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.controller_facts import ControllerFacts
@@ -23,25 +25,34 @@ from pi0_ros.nodes.goal_output import GoalOutput
 from pi0_ros.nodes.speed_sliders import as_share
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Output:
-    """One controller: its encoder, where messages go, and every how many ticks it is served.
+    """One controller: its encoder, where messages go, and when it is served.
 
-    ``drives`` says whether it moves a base.
+    ``drives`` says whether it moves a base, ``until_ns`` up to when it has samples to play; of one
+    that plays no windows that is not known.
     """
 
     controller: Controller
     encoder: CommandEncoder
     channel: Any
-    every: int
+    cadence: Cadence
     drives: bool
+    until_ns: int | None = None
 
     def serve(self, window: CommandWindow, now_ns: int) -> None:
+        self.cadence.happen(now_ns)
+        if isinstance(self.controller, JointTrajectoryController):
+            self.until_ns = window.end_ns
         message = self.encoder.encode(window, now_ns)
         if message is not None:
             self.channel.publish(message)
         elif isinstance(self.channel, GoalOutput):
             self.channel.retry()
+
+    def restart(self) -> None:
+        self.cadence.restart()
+        self.until_ns = None
 
 
 class CommandOutputs:
@@ -62,7 +73,7 @@ class CommandOutputs:
         self, node: Node, embodiment: Embodiment, echo_hz: float, *, dry_run: bool
     ) -> None:
         """Make the publishers; in a dry run the controllers get none."""
-        rate_hz = embodiment.command.rate_hz
+        tick_ns = embodiment.command.period_ns
         controllers = () if dry_run else embodiment.controllers
         # All of them first: where one cannot be made, nothing is left behind on the node.
         encoders = [make_encoder(controller, embodiment) for controller in controllers]
@@ -70,18 +81,18 @@ class CommandOutputs:
         self._names = embodiment.axis_names
         self._is_served = False
         self._echo = node.create_publisher(JointState, "~/command", qos.COMMANDS)
-        self._echo_every = max(1, round(rate_hz / echo_hz))
+        self._echo_cadence = Cadence(round(SECOND_NS / echo_hz), tick_ns)
         self._outputs = [
             _Output(
                 controller,
                 encoder,
                 _channel(node, encoder.message_type, controller.topic),
-                max(1, round(rate_hz / controller.rate_hz)),
+                Cadence(round(SECOND_NS / controller.rate_hz), tick_ns),
                 drives=controller.joints[0] not in embodiment.joint_names,
             )
             for encoder, controller in zip(encoders, controllers, strict=True)
         ]
-        self._everies = {self._echo_every, *(output.every for output in self._outputs)}
+        self._cadences = [self._echo_cadence, *(output.cadence for output in self._outputs)]
         self._sliders = [self._listen(each) for each in self._outputs if _is_scaled(each)]
         windowed = [c for c in controllers if isinstance(c, JointTrajectoryController)]
         self._facts = ControllerFacts(node, windowed, self._set_splices)
@@ -96,18 +107,25 @@ class CommandOutputs:
         """What the controllers said about themselves, for /diagnostics."""
         return self._facts.values
 
-    def is_due(self, tick: int) -> bool:
-        """Say whether anybody is served at a tick."""
-        return any(tick % every == 0 for every in self._everies)
+    def is_due(self, now_ns: int) -> bool:
+        """Say whether anybody is served at a tick at ``now_ns`` [ns, node clock]."""
+        return any(cadence.is_due(now_ns) for cadence in self._cadences)
 
-    def publish(self, tick: int, window: CommandWindow, now_ns: int) -> None:
-        """Serve whoever is due at a tick; ``now_ns`` [ns, node clock]."""
+    def publish(self, window: CommandWindow, now_ns: int) -> int:
+        """Serve whoever is due at ``now_ns`` [ns, node clock].
+
+        Returns:
+            Until when all that play windows have samples [ns, node clock].
+        """
         self._is_served = True
         for output in self._outputs:
-            if tick % output.every == 0:
+            if output.cadence.is_due(now_ns):
                 output.serve(window, now_ns)
-        if tick % self._echo_every == 0:
+        if self._echo_cadence.is_due(now_ns):
+            self._echo_cadence.happen(now_ns)
             self._echo.publish(joint_state(self._names, now_ns, *window.at(now_ns)))
+        known = (output.until_ns for output in self._outputs if output.until_ns is not None)
+        return min(known, default=window.end_ns)
 
     def rest(self, now_ns: int) -> None:
         """Say nothing more; a base that was told to move is told once to stand [ns, node clock].
@@ -122,6 +140,7 @@ class CommandOutputs:
         for output in self._outputs:
             if output.drives:
                 output.serve(CommandWindow(now_ns, 1, still, still), now_ns)
+            output.restart()
 
     def destroy(self) -> None:
         """Drop the publishers and action clients."""

@@ -48,7 +48,6 @@ class ExecutorLoop:
         self._reports = ExecutorReports(node, core, lock, outputs)
         self._timing = LoopTiming(timing_log)
         self._watch = LoopWatch(node, "a tick of the loop", lambda: HUNG_S)
-        self._tick = 0
         deadlines = on_deadlines(period_s, self._timing.around(self._step))
 
         def loop(stopping: threading.Event) -> None:
@@ -66,20 +65,28 @@ class ExecutorLoop:
         self._timing.save()
 
     def _step(self) -> None:
-        """Do one tick: commit samples, serve the controllers that are due, say what changed."""
+        """Do one tick: where a controller is due, commit samples and serve; say what changed.
+
+        What is committed later is decided with what is known by then, and caches that a sleep
+        left cold are warmed once for all samples.
+        """
         self._watch.beat()
         now_ns = self._now_ns()
-        is_due = self._outputs.is_due(self._tick)
+        if self._outputs.is_due(now_ns):
+            self._serve(now_ns)
+        self._reports.tick(now_ns)
+
+    def _serve(self, now_ns: int) -> None:
         with self._lock:
             self._core.advance(now_ns)
-            is_commanding = self._core.is_commanding
-            window = self._core.window(now_ns) if is_due else None
-        if not is_commanding:
-            self._outputs.rest(now_ns)
-        elif window is not None:
-            self._outputs.publish(self._tick, window, now_ns)
-        self._reports.tick(now_ns)
-        self._tick += 1
+            window = self._core.window(now_ns)
+        sent_ns = self._now_ns()  # what was committed took its time, too
+        if window is None:
+            self._outputs.rest(sent_ns)
+        elif not self._core.is_too_late(sent_ns):
+            until_ns = self._outputs.publish(window, sent_ns)
+            with self._lock:
+                self._core.served(sent_ns, until_ns)
 
     def _tell(self, grants: tuple[Grant, ...]) -> None:
         """Say which wishes the kernel refused; the loop runs all the same."""

@@ -55,11 +55,11 @@ class ObservationStreams:
         self._node = node
         self._lock = threading.Lock()
         self._assembler = ObservationAssembler(embodiment, freshness)
-        sources = SourceStreams(node, embodiment, self._on_measured, self._on_failed)
-        self.received = sources.received
+        self._sources = SourceStreams(node, embodiment, self._on_measured, self._on_failed)
+        self.received = self._sources.received
         kind, suffix, decode = TRANSPORTS[transport]
         self._streams = [
-            sources,
+            self._sources,
             *(
                 node.create_subscription(
                     kind,
@@ -75,6 +75,7 @@ class ObservationStreams:
 
     def snapshot(self, now_ns: int, prompt: str) -> Observation | NotReady:
         """Assemble the newest observation at an instant [ns, node clock]."""
+        self._sources.collect()
         with self._lock:
             return self._assembler.snapshot(now_ns, prompt)
 

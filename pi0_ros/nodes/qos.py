@@ -3,6 +3,8 @@
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 IMAGES = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+# What waits until it is collected: a fifth of a second at 1 kHz.
+STATES = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 JOINT_STATES = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMANDS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 CHUNKS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)

@@ -15,6 +15,7 @@ from pi0_ros.embodiment.controllers import Controller
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
 from pi0_ros.nodes.camera_streams import CameraStreams
+from pi0_ros.nodes.collected import CollectedSubscription
 from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.managed import ManagedNode, run
 from pi0_ros.nodes.parameters import SimParameters, declare
@@ -24,7 +25,7 @@ from pi0_ros.nodes.worker_thread import WorkerThread, on_deadlines
 from pi0_ros.simulation.cell import Cell
 from pi0_ros.simulation.controllers import Rejected
 
-LATE_NS = 3_000_000  # a cycle may be; windows of the executor begin 4 ms before now
+LATE_NS = 3_000_000  # a cycle may be; windows of the executor begin 10 ms before now
 
 
 class SimRobotNode(ManagedNode):
@@ -47,9 +48,10 @@ class SimRobotNode(ManagedNode):
         self._cell = Cell(self._embodiment, p.seed)
         self._sensed = SensedStreams(self, self._cell, p)
         self._estop = self.create_publisher(Bool, "estop", qos.LATCHED)
+        self._commands = [self._subscribe(each) for each in self._embodiment.controllers]
         self._streams = [
             self._estop,
-            *(self._subscribe(controller) for controller in self._embodiment.controllers),
+            *self._commands,
             self.create_service(Trigger, "~/reset", self._on_reset),
             self.create_service(SetBool, "~/estop", self._on_estop),
             SimSlider(self, self._embodiment, self._on_slider),
@@ -86,8 +88,10 @@ class SimRobotNode(ManagedNode):
     # --- the loop ----------------------------------------------------------------------------
 
     def _step(self) -> None:
-        """Do one control cycle and publish what is due."""
+        """Take what has arrived, do one control cycle and publish what is due."""
         assert self._sensed is not None
+        for commands in self._commands:
+            commands.collect()
         with self._lock:
             self._cell.step(self._now_ns())
             sensed = self._cell.sense()
@@ -116,9 +120,10 @@ class SimRobotNode(ManagedNode):
 
     # --- callbacks ---------------------------------------------------------------------------
 
-    def _subscribe(self, controller: Controller) -> Any:
+    def _subscribe(self, controller: Controller) -> CollectedSubscription:
         decoder = CommandDecoder(controller, self._embodiment)
-        return self.create_subscription(
+        return CollectedSubscription(
+            self,
             decoder.message_type,
             controller.topic,
             lambda message: self._on_command(controller.name, decoder, message),

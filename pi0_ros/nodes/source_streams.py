@@ -13,11 +13,15 @@ from rclpy.node import Node
 from pi0_ros.bridge.states import StateDecoder, make_decoder
 from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.clocks import STEADY
+from pi0_ros.nodes.collected import CollectedSubscription
 from pi0_ros.nodes.disposal import dispose
+
+COLLECTED_S = 0.02  # how often what has arrived is taken
 
 
 class SourceStreams:
-    """Decodes what each driver of one robot tells; calls back from its callbacks.
+    """Decodes what each driver of one robot tells, 50 times a second; calls back from callbacks.
 
     Args:
         node: Carries the subscriptions.
@@ -47,20 +51,27 @@ class SourceStreams:
         # All of them first: where one cannot be made, nothing is left behind on the node.
         decoders = [make_decoder(source, embodiment) for source in embodiment.state_sources]
         self._subscriptions = [
-            node.create_subscription(
+            CollectedSubscription(
+                node,
                 decoder.message_type,
                 source.topic,
                 partial(self._on_message, place, source.topic, decoder),
-                qos.JOINT_STATES,
+                qos.STATES,
             )
             for place, (source, decoder) in enumerate(
                 zip(embodiment.state_sources, decoders, strict=True)
             )
         ]
+        self._timer = node.create_timer(COLLECTED_S, self.collect, clock=STEADY)
+
+    def collect(self) -> None:
+        """Take what has arrived now; the first source, which others are put beside, last."""
+        for subscription in reversed(self._subscriptions):
+            subscription.collect()
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        dispose(self._node, self._subscriptions)
+        dispose(self._node, [self._timer, *self._subscriptions])
 
     def _on_message(self, place: int, topic: str, decoder: StateDecoder, message: Any) -> None:
         self.received[topic] += 1

@@ -64,8 +64,8 @@ def test_it_waits_for_enable_before_it_commands(peer, start, status):
     peer.until(reason_is(status, "not_enabled"), peer.publish_pose)
     assert status[-1].state == State.DISABLED
     peer.call(SetBool, "chunk_executor_node/enable", data=True)
-    peer.until(lambda: commands, peer.publish_pose)
-    assert status[-1].state != State.DISABLED
+    is_on = lambda: commands and status[-1].state != State.DISABLED  # noqa: E731
+    peer.until(is_on, peer.publish_pose)
     # The first command that was ever heard came after enabling, and holds the measured pose.
     assert np.allclose(commands[0].points[0].positions, peer.robot.home[:6])
 

@@ -124,7 +124,12 @@ def test_a_controller_that_splices_gets_windows_that_begin_ahead(
     peer.until(lambda: outputs.facts, lambda: (spin(), turn()))
     heard = peer.listen(JointTrajectory, f"{LEFT}/joint_trajectory", qos.COMMANDS)
     now_ns = 10**10
-    peer.until(lambda: heard, lambda: outputs.publish(0, window_at(now_ns), now_ns))
+
+    def send():  # after a rest, who is served is served at once
+        outputs.rest(now_ns)
+        outputs.publish(window_at(now_ns), now_ns)
+
+    peer.until(lambda: heard, send)
     stamp = heard[-1].header.stamp
     begins_ns = stamp.sec * 10**9 + stamp.nanosec - now_ns
     assert begins_ns == (10_000_000 if splices else -4_000_000)
@@ -154,7 +159,7 @@ def test_a_slider_in_percent_slows_its_own_controllers_windows(
             peer.publish(topic, Float64(data=percent))
         spin()
         now_ns[0] += 20_000_000
-        outputs.publish(0, window_at(now_ns[0]), now_ns[0])
+        outputs.publish(window_at(now_ns[0]), now_ns[0])
 
     def spacing(message):
         return message.points[1].time_from_start.nanosec - message.points[0].time_from_start.nanosec

@@ -150,7 +150,7 @@ def test_each_type_is_heard_by_its_driver(peer, node, robot_file, type_):
     robot = load_embodiment(robot_file(controller | given, **base))
     outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
     sent = window(robot, AT, velocity=0.5)
-    peer.until(lambda: heard, lambda: outputs.publish(0, sent, peer.now_ns))
+    peer.until(lambda: heard, lambda: outputs.publish(sent, peer.now_ns))
     assert_same(read(heard[0]), EXPECTED[type_])
     outputs.destroy()
     assert node.count_publishers("driver/commands") == 0
@@ -166,11 +166,11 @@ def assert_same(heard, expected):
 def test_a_controller_is_served_at_its_rate(peer, node, robot):
     heard = peer.listen(Float64MultiArray, "left_gripper_controller/commands")
     outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
-    peer.until(lambda: heard, lambda: outputs.publish(0, window(robot), 0))
+    peer.until(lambda: heard, lambda: outputs.publish(window(robot), peer.now_ns))
     heard.clear()
-    for tick in range(21):  # 500 Hz: every tenth tick is 50 Hz
-        outputs.publish(tick, window(robot, {GRIPPER: 0.01 * tick}), 0)
-        peer.until(lambda tick=tick: len(heard) == tick // 10 + 1)
+    for tick in range(10, 31):  # 500 Hz: every tenth tick is 50 Hz
+        outputs.publish(window(robot, {GRIPPER: 0.01 * (tick - 10)}), tick * 2 * MS)
+        peer.until(lambda tick=tick: len(heard) == tick // 10)
     assert [message.data[0] for message in heard] == pytest.approx([0.0, 0.1, 0.2])
     outputs.destroy()
 
@@ -316,7 +316,7 @@ def test_the_only_goal_of_a_controller_waits_for_its_server(
 ):
     monkeypatch.setitem(ENCODERS, "forward_position", OneTask)
     outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
-    step = lambda: (outputs.publish(0, window(robot), 0), spin())  # noqa: E731
+    step = lambda: (outputs.publish(window(robot), peer.now_ns), spin())  # noqa: E731
     peer.until(lambda: logged("no action server on left"), step)
     server = serve(RunTask, "left_gripper_controller/commands")
     peer.until(lambda: server.goals, step)
@@ -336,9 +336,9 @@ def test_an_arm_that_has_the_action_only_gets_windows_as_goals(peer, node, spin,
     robot = load_embodiment(robot_file(controller))
     outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
     peer.until(lambda: node.count_publishers("arm/follow_joint_trajectory/_action/status"), spin)
-    for tick in (0, 20):  # the second one stands where the first one ended
-        outputs.publish(tick, window(robot, AT), tick * 2 * MS)
-    outputs.publish(40, window(robot), 80 * MS)
+    for at_ms in (0, 40):  # the second one stands where the first one ended
+        outputs.publish(window(robot, AT), at_ms * MS)
+    outputs.publish(window(robot), 80 * MS)
     peer.until(lambda: len(server.goals) >= 2, spin)
     trajectories = [each.trajectory for each in server.goals]
     assert trajectories[0].joint_names == ARM["names"]
@@ -364,12 +364,9 @@ def test_a_gripper_gets_a_goal_per_deadband_and_the_end_of_its_movement(
     robot = load_embodiment(robot_file(controller))
     outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
     peer.until(lambda: node.count_publishers("gripper_cmd/_action/status"), spin)
-    tick = 0
-    for closing, n in ((0.0, 1), (0.3, 1), (0.55, 2), (0.7, 2), (0.7, 3)):
-        sent = window(robot, {GRIPPER: closing * 0.7929})
-        outputs.publish(tick, sent, tick * 20 * MS)
+    for at, (closing, n) in enumerate([(0.0, 1), (0.3, 1), (0.55, 2), (0.7, 2), (0.7, 3)]):
+        outputs.publish(window(robot, {GRIPPER: closing * 0.7929}), at * 200 * MS)
         peer.until(lambda n=n: len(server.goals) == n, spin)
-        tick += 10
     commands = [each.command for each in server.goals]
     positions = [c.position[0] if is_parallel else c.position for c in commands]
     assert positions == pytest.approx([0.04, 0.018, 0.012])
@@ -501,8 +498,8 @@ def test_the_documented_output_of_another_package_is_heard_by_its_driver(
     robot = load_embodiment(robot_file(documented))
     outputs = CommandOutputs(node, robot, 50.0, dry_run=False)
     peer.until(lambda: node.count_subscribers("left_gripper/percent"))
-    for tick, (closing, n) in enumerate([(0.0, 1), (0.01, 1), (0.25, 2), (0.25, 2), (1.0, 3)]):
-        outputs.publish(25 * tick, window(robot, {GRIPPER: closing * 0.7929}), 0)
+    for at, (closing, n) in enumerate([(0.0, 1), (0.01, 1), (0.25, 2), (0.25, 2), (1.0, 3)]):
+        outputs.publish(window(robot, {GRIPPER: closing * 0.7929}), at * 200 * MS)
         peer.until(lambda n=n: len(heard) == n)
     assert [message.data for message in heard] == [100.0, 75.0, 0.0]
     outputs.destroy()

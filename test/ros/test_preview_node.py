@@ -170,6 +170,7 @@ def test_the_executors_own_report_leads_to_the_chunk_that_it_plays(robot) -> Non
     for now_ms in range(1150, 1400, 2):
         core.measure(now_ms * MS, robot.home)
         core.advance(now_ms * MS)
+        core.served(now_ms * MS, core.window(now_ms * MS).end_ns)
         if now_ms == 1200:
             assert core.accept(played, now_ms * MS) is None
     status = executor_status(core, 1400 * MS + 123, 500.0)

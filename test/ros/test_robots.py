@@ -244,21 +244,21 @@ def observation(streams, cell):
     return None if isinstance(found, NotReady) else found
 
 
-def listen_to_base(machine: Embodiment, cell: Any) -> list[tuple[int, Twist]]:
-    """Collect the base's commands with their instant of arrival [ns]."""
-    heard: list[tuple[int, Twist]] = []
+def listen_to_base(machine: Embodiment, cell: Any) -> list[tuple[int, Any]]:
+    """Collect all of the base's commands with the instant at which they were sent [ns]."""
+    heard: list[tuple[int, Any]] = []
+
+    def on_twist(message: Twist, info: dict[str, int]) -> None:
+        heard.append((info["source_timestamp"], message))
+
+    def on_stamped(message: TwistStamped) -> None:
+        heard.append((to_ns(message.header.stamp), message.twist))
+
+    forms = {"twist": (Twist, on_twist), "twist_stamped": (TwistStamped, on_stamped)}
     for controller in machine.controllers:
-        if controller.type == "twist":
-            cell.node.create_subscription(
-                Twist, controller.topic, lambda m: heard.append((cell.now_ns, m)), qos.STATUS
-            )
-        elif controller.type == "twist_stamped":
-            cell.node.create_subscription(
-                TwistStamped,
-                controller.topic,
-                lambda m: heard.append((to_ns(m.header.stamp), m.twist)),
-                qos.STATUS,
-            )
+        if controller.type in forms:
+            kind, hear = forms[controller.type]
+            cell.node.create_subscription(kind, controller.topic, hear, qos.EVERY_CYCLE)
     return heard
 
 

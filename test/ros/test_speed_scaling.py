@@ -57,7 +57,8 @@ def play_slowed(peer, cell, status, commands, meant):
         From when on it was slow [s]; None where this process stalled meanwhile.
     """
     cell.set_parameters([Parameter("speed_slider", value=1.0)])
-    peer.until(lambda: status[-1].speed_scaling == 1.0 and status[-1].clock_rate == 0.0)
+    ready = lambda: status[-1].speed_scaling == 1.0 and status[-1].clock_rate == 0.0  # noqa: E731
+    peer.until(lambda: commands and ready())
     pose = np.array(commands[-1].position)
     steps = np.arange(peer.robot.policy.horizon)[:, None]
     way = np.sign(peer.robot.home[0] + 0.1 - pose[0]) * SPEED * 0.05 * steps
@@ -78,7 +79,8 @@ def is_as_meant(slow_from_s, commands, meant):
     """Whether the arm played a run at half speed, within a window's period of what was meant."""
     at, position = pan(commands)
     steps, seconds = np.abs(np.diff(position)), np.diff(at)
-    slow = (at[1:] > slow_from_s + 0.2) & (at[1:] < slow_from_s + 0.9) & (seconds < 0.0021)
+    within = (at[1:] > slow_from_s + 0.2) & (at[1:] < slow_from_s + 0.9)
+    slow = within & (np.abs(seconds - 0.002) < 0.0001)
     told_at, told = pan(meant)
     told_at, first = np.unique(told_at, return_index=True)
     lag = np.abs(position - np.interp(at, told_at, told[first]))[at > told_at[0]]

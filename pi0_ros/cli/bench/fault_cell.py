@@ -26,8 +26,11 @@ from pi0_ros.bridge.stamps import to_ns
 from pi0_ros.bringup import Options, Value, plan
 from pi0_ros.cli.bench.fault_record import Command, FaultRecord, Heard
 from pi0_ros.cli.bench.fault_relay import behind
+from pi0_ros.cli.bench.robot_copy import copy_robot
 from pi0_ros.embodiment.loading import load_embodiment
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.collected import CollectedSubscription
+from pi0_ros.nodes.transport import without_shared_memory
 
 ROBOT = "ur5e"
 POLICY, EXECUTOR, SIMULATION = "policy_node", "chunk_executor_node", "sim_robot_node"
@@ -37,6 +40,8 @@ FAST = 0.25  # [rad/s]: what a fault shall meet
 ASKING_S = 1.0  # until a prompt shows; a policy that just died never answers
 PERIOD_S = 0.01  # how often the cell is looked at
 STOP_TIMEOUT_S = 10.0
+# One image is one datagram: shared memory of a process that is killed would hold up others, too.
+SMALL = {"width": 160, "height": 120}
 PARAMETERS: dict[str, dict[str, Value]] = {
     # Of the first sixty seeds the one whose blocks are farthest apart: 0.31 m.
     SIMULATION: {"camera_rate_hz": 10.0, "joint_state_rate_hz": 100.0, "seed": 49},
@@ -65,7 +70,8 @@ class FaultCell:
 
     def __init__(self, folder: Path, *, simulated_time: bool = False) -> None:
         """Plan the processes."""
-        self.robot = load_embodiment(ROBOT, simulation=True)
+        yaml = str(copy_robot(ROBOT, folder, {"cameras": SMALL}))
+        self.robot = load_embodiment(yaml, simulation=True)
         self.record = FaultRecord()
         self._moving = {joint for arm in self.robot.arms.values() for joint in arm.joints}
         self._folder = folder
@@ -77,8 +83,8 @@ class FaultCell:
             name: {**values, **(clock.get(name, {}) if simulated_time else {})}
             for name, values in PARAMETERS.items()
         }
-        bring_up = plan(ROBOT, Options(use_sim_time=simulated_time), parameters)
-        self._environment = {**os.environ, **bring_up.environment}
+        bring_up = plan(yaml, Options(use_sim_time=simulated_time), parameters)
+        self._environment = without_shared_memory({**os.environ, **bring_up.environment})
         topics = ("joint_states", *self.cameras)
         robots = {topic: behind(topic) for topic in topics}
         self._commands = {
@@ -86,7 +92,7 @@ class FaultCell:
                                node.remappings).command()
             for node in bring_up.nodes
         }  # fmt: skip
-        relay = [sys.executable, "-m", "pi0_ros.cli.bench.fault_relay", ROBOT]
+        relay = [sys.executable, "-m", "pi0_ros.cli.bench.fault_relay", yaml]
         self._commands[RELAY] = [*relay, *(["clock"] if simulated_time else [])]
 
     def __enter__(self) -> FaultCell:
@@ -109,8 +115,9 @@ class FaultCell:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._executor.shutdown()
+        self._stopping.set()
         self._thread.join()
+        self._executor.shutdown()
         self._node.destroy_node()
 
     @property
@@ -209,8 +216,11 @@ class FaultCell:
         subscribe(JointState, behind("joint_states"), self._on_states, qos.JOINT_STATES)
         subscribe(ExecutorStatus, f"{EXECUTOR}/status", self._on_status, qos.STATUS)
         commands = f"{SIMULATION}/controller_state"
-        subscribe(JointState, commands, self._on_command, qos.EVERY_CYCLE)
+        self._commands_heard = CollectedSubscription(
+            self._node, JointState, commands, self._on_command, qos.EVERY_CYCLE
+        )
         self._prompts = self._node.create_client(SetPrompt, f"{POLICY}/set_prompt")
+        self._stopping = threading.Event()
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -218,7 +228,9 @@ class FaultCell:
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
-            self._executor.spin()
+            while self._node.context.ok() and not self._stopping.is_set():
+                self._executor.spin_once(timeout_sec=PERIOD_S)
+                self._commands_heard.collect()
 
     def _on_states(self, message: JointState) -> None:
         pairs = zip(message.name, message.velocity, strict=True)

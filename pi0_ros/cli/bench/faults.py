@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from math import inf as INFINITY
 from typing import Any
 
@@ -22,6 +23,7 @@ BEFORE_S = 0.1  # commands of so long before it are looked at, too
 GIVE_UP = 5.0  # times a bound: how long something is waited for
 HICCUP_S = 0.02  # less than what is committed ahead, less a period of the controller
 JUMP_S = 5.0
+OWN_S = 0.1  # of a robot that steps by itself, until it has heard of us and we of it
 # What the bounds follow from, with the executor's and the policy's defaults for this robot.
 BRAKE_S = 0.4 + 0.3  # from full speed to standing, and what is committed, served and followed
 NO_PLAN_S = 2 * 16 * 0.05 + BRAKE_S  # a plan is not played beyond twice the executed steps
@@ -29,6 +31,14 @@ NO_STATES_S = 0.2 + BRAKE_S  # the age that joint states may have
 TAIL_S = 0.7  # the last window with its stopping tail
 REPLAN_S = 1.5  # the next observation, its plan, and until the arm moves
 START_S = 10.0  # a Python process with its imports, discovery, and its first plan
+
+
+class RobotSteps(Enum):
+    """When a robot's commands step by its own doing."""
+
+    NEVER = "never"
+    AT_FAULT = "at the fault"  # a protective stop holds the measured pose
+    AT_REMOVAL = "at the removal"  # what slept jumps to where it should be by now
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Fault:
         stands_within_s: From the fault until the robot stands; None: it need not.
         recovers_within_s: From the removal until a chunk is played and the robot moves again.
         simulated_time: It needs a clock that can jump.
-        empties_controllers: It ends what controllers play, so what follows may begin elsewhere.
+        robot_steps: When the robot itself steps, whatever it is told; its steps are not ours.
         is_smooth: The commands make no step; where a controller's own clock jumps, they do.
     """
 
@@ -76,7 +86,7 @@ class Fault:
     stands_within_s: float | None
     recovers_within_s: float
     simulated_time: bool = False
-    empties_controllers: bool = False
+    robot_steps: RobotSteps = RobotSteps.NEVER
     is_smooth: bool = True
 
     def complaints(self, outcome: Outcome, slack_s: float = 0.0) -> list[str]:
@@ -114,6 +124,7 @@ def run_fault(cell: FaultCell, fault: Fault) -> Outcome:
     cell.make_ready()
     record, began = cell.record, time.monotonic()
     fault.inject(cell)
+    injected = time.monotonic()
     if fault.remove is not None:
         limit_s = GIVE_UP * (fault.stands_within_s or 1.0)
         cell.until(lambda: _stands(record, fault, began), limit_s, f"stand, {fault.reason}")
@@ -125,15 +136,28 @@ def run_fault(cell: FaultCell, fault: Fault) -> Outcome:
     limit_s = GIVE_UP * fault.recovers_within_s
     cell.until(lambda: _goes_on(record, removed, wanted), limit_s, "motion after the fault")
     period_ns = cell.robot.command.period_ns
-    cut = removed if fault.empties_controllers else INFINITY
-    parts = ((began - BEFORE_S, cut), (cut, INFINITY))
     return Outcome(
         reasons=record.reasons(began),
         holds_s=hold.at_s - began if hold else None,
         stands_s=record.last_motion_s(began, removed) - began if fault.remove else None,
-        largest_step=max(record.largest_step(*part, period_ns) for part in parts),
+        largest_step=max(
+            record.largest_step(*span, period_ns)
+            for span in _judged(fault.robot_steps, began, injected, removed)
+        ),
         recovers_s=record.moves_again_s(removed) - removed,
     )
+
+
+def _judged(
+    steps: RobotSteps, began: float, injected: float, removed: float
+) -> tuple[tuple[float, float], ...]:
+    """Return the spans in which commands that step are ours, all [s, monotonic]."""
+    before = began - BEFORE_S
+    if steps is RobotSteps.AT_FAULT:
+        return (before, began), (injected + OWN_S, INFINITY)
+    if steps is RobotSteps.AT_REMOVAL:
+        return (before, removed), (removed + OWN_S, INFINITY)
+    return ((before, INFINITY),)
 
 
 def _stands(record: FaultRecord, fault: Fault, began: float) -> bool:
@@ -203,9 +227,11 @@ FAULTS = (
     Fault("driver_killed", "what publishes cameras and joint_states is killed; started again",
           _send(RELAY, KILL), _start(RELAY), BLIND, NO_STATES_S, START_S),
     Fault("robot_frozen", "the robot's driver is frozen (SIGSTOP)",
-          _send(SIMULATION, STOP), _send(SIMULATION, GO), BLIND, NO_STATES_S, REPLAN_S),
+          _send(SIMULATION, STOP), _send(SIMULATION, GO), BLIND, NO_STATES_S, REPLAN_S,
+          robot_steps=RobotSteps.AT_REMOVAL),
     Fault("estop", "emergency stop; released, ~/reset",
-          _press, _release, Code.ESTOP, BRAKE_S, REPLAN_S, empties_controllers=True),
+          _press, _release, Code.ESTOP, BRAKE_S, REPLAN_S,
+          robot_steps=RobotSteps.AT_FAULT),
     Fault("executor_killed", "chunk_executor_node is killed; started again",
           _send(EXECUTOR, KILL), _start(EXECUTOR), None, TAIL_S, START_S),
     Fault("executor_frozen", "chunk_executor_node is frozen (SIGSTOP)",

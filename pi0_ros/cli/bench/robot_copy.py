@@ -11,7 +11,7 @@ from pi0_ros.embodiment.files import find_embodiment, find_urdf
 
 
 def copy_robot(embodiment: str, folder: Path, changes: Mapping[str, Mapping[str, float]]) -> Path:
-    """Write a copy of a robot's YAML with some numbers changed.
+    """Write a copy of a robot's YAML with some numbers changed; in a list, of each entry.
 
     Args:
         embodiment: Name or YAML of the robot.
@@ -24,7 +24,9 @@ def copy_robot(embodiment: str, folder: Path, changes: Mapping[str, Mapping[str,
     path = find_embodiment(embodiment)
     content = yaml.safe_load(path.read_text())
     for section, values in changes.items():
-        content[section] |= values
+        entries = content[section]
+        for entry in entries if isinstance(entries, list) else [entries]:
+            entry |= values
     content["urdf"] = str(find_urdf(content["urdf"], path))
     copy = folder / path.name
     copy.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -144,6 +144,7 @@ class Drive:
         if window is None:
             self.samples = None
             return
+        self.core.served(self.now_ns, window.end_ns)
         if self.samples is None:
             assert window.start_ns == self.now_ns // TICK * TICK, "a run begins in the past"
             assert self.begins_rightly(window.positions[0])

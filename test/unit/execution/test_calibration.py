@@ -63,6 +63,7 @@ class ClosedLoop:
                 plan = None
             window = core.window(now_ns)
             if window is not None:
+                core.served(now_ns, window.end_ns)
                 self.robot.command = window.at(now_ns)[0][self.machine.joint_columns]
             self.robot.step()
 

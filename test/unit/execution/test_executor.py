@@ -278,6 +278,7 @@ def test_a_chunk_that_arrives_right_after_enabling_is_played(robot, make_chunk):
     for ms in range(0, 300, 10):
         core.measure(ms * MS, robot.home)
         core.advance(ms * MS)
+        core.served(ms * MS, core.window(ms * MS).end_ns)
     assert (core.state, core.reason.code) == (State.EXECUTING, Code.OK)
 
 
@@ -387,6 +388,20 @@ def test_a_stop_after_a_reset_in_motion_is_not_undone_by_it(moving):
     moving.core.permission.stop(ESTOP)
     moving.run(1000)
     assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
+
+
+def test_a_robot_that_an_estop_has_stopped_is_commanded_no_farther(moving):
+    moving.follows = False  # its own circuit has stopped it
+    moving.core.permission.estop(True)
+    moving.run(90)
+    assert moving.core.window(moving.now_ns) is not None, "it might coast, as far as is known"
+    moving.run(20)
+    assert moving.core.window(moving.now_ns) is None
+    assert (moving.core.state, moving.code) == (State.STOPPED, "estop")
+    moving.core.permission.estop(False)
+    moving.core.permission.reset()
+    moving.run(20)
+    assert moving.at(moving.now_ms).tolist() == moving.pose.tolist()
 
 
 def test_no_reset_as_long_as_the_estop_is_pressed(moving):
@@ -512,7 +527,24 @@ def test_a_pause_beyond_the_lead_begins_a_new_run_where_the_last_was_left(moving
     assert len(moving.runs) == runs  # `record` checks that it begins now, and where
     assert moving.code == ("ok" if runs == 1 else "stalled")
     if runs == 2:
-        assert moving.core.reason.detail.endswith("s between two steps; waiting for a new chunk")
+        assert moving.core.reason.detail.endswith(
+            "s since controllers were served; waiting for a new chunk"
+        )
+
+
+def test_a_loop_that_ticks_but_serves_no_controller_has_stalled(moving):
+    # They have samples for 40 ms, and one more tick.
+    for _ in range(5):
+        moving.now_ns += 10 * MS
+        moving.core.measure(moving.now_ns, moving.pose)
+        moving.core.advance(moving.now_ns)
+        assert moving.code == "ok"
+    moving.now_ns += 10 * MS
+    assert moving.core.is_too_late(moving.now_ns), "what was made before is not to be sent"
+    moving.run(20)
+    assert moving.code == "stalled"
+    assert len(moving.runs) == 2  # `record` checks where it begins
+    assert_smooth(moving)
 
 
 def test_a_robot_that_went_astray_in_a_pause_goes_on_from_where_it_is(moving):
@@ -579,7 +611,7 @@ def test_a_late_step_commits_what_was_due_and_counts_it(moving):
     moving.now_ns += 50 * MS
     moving.tick()
     assert moving.core.tally.ticks == before + 5
-    assert moving.core.tally.late_ticks == 3 + 3  # the first step of a run has all its lead due
+    assert moving.core.tally.late_ticks == 2  # committed less than half of the lead of 40 ms ahead
 
 
 # --- speed scaling ----------------------------------------------------------------------------
@@ -906,6 +938,7 @@ def test_a_gripper_that_something_keeps_open_is_not_astray(embodiment):
         core.advance(now_ns)
         if now_ns == 0:
             assert core.accept(chunk, now_ns) is None
+        core.served(now_ns, core.window(now_ns).end_ns)
     assert core.window(now_ns).positions[-1, knuckle] > 0.7
     assert core.state is State.EXECUTING
 

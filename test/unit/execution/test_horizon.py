@@ -11,7 +11,7 @@ PERIOD = 10
 @pytest.fixture
 def horizon():
     """Ticks of 10 ns, 40 ns ahead, one joint, restarted at 1003 ns."""
-    horizon = CommittedHorizon(PERIOD, 40, 1)
+    horizon = CommittedHorizon(PERIOD, 40, 1, behind_ns=0)
     horizon.restart(1003)
     return horizon
 
@@ -45,6 +45,13 @@ def test_a_window_reaches_from_two_ticks_behind_to_the_end(horizon):
     assert window.start_ns == 1030
     assert window.period_ns == PERIOD
     assert window.positions[:, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_window_reaches_farther_behind_where_clocks_may_differ():
+    horizon = CommittedHorizon(PERIOD, 40, 1, behind_ns=35)
+    horizon.restart(1003)
+    commit(horizon, *range(10))
+    assert horizon.window(1055).start_ns == 1010
 
 
 def test_a_window_never_reaches_behind_the_restart(horizon):

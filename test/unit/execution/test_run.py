@@ -26,8 +26,12 @@ def run(robot, measured):
     run = Run(robot)
     run.begin(1000 * MS, measured)
     commit(run, robot, run.horizon.due(1000 * MS))
-    run.window(1000 * MS)
+    serve(run, 1000 * MS)
     return run
+
+
+def serve(run, now_ns):
+    run.served(now_ns, run.window(now_ns).end_ns)
 
 
 def commit(run, robot, count, speed=0.0):
@@ -58,7 +62,7 @@ def test_after_a_stall_the_next_run_goes_on_with_the_stop_that_controllers_play(
     run, robot, measured
 ):
     commit(run, robot, 20, speed=0.1)  # up to 1240 ms
-    run.window(1200 * MS)
+    serve(run, 1200 * MS)
     end = run.motion
     assert run.why_broken(1270 * MS).code.value == "stalled"
     run.break_off()
@@ -72,7 +76,7 @@ def test_after_a_stall_the_next_run_goes_on_with_the_stop_that_controllers_play(
 
 def test_a_stop_that_is_over_is_where_the_next_run_begins_at_rest(run, robot, measured):
     commit(run, robot, 20, speed=0.1)
-    run.window(1200 * MS)
+    serve(run, 1200 * MS)
     end = run.motion.position[0]
     run.why_broken(1600 * MS)
     run.break_off()
@@ -108,7 +112,7 @@ def test_a_clock_that_goes_back_breaks_it(run, measured):
 
 def test_after_a_clock_that_went_back_it_begins_at_the_last_command(run, robot, measured):
     commit(run, robot, 10, speed=0.1)
-    run.window(1090 * MS)  # served for the last time
+    serve(run, 1090 * MS)  # served for the last time
     last = run.commanded_at(1090 * MS)
     assert run.why_broken(500 * MS).code.value == "clock_jump"
     run.break_off()
@@ -125,7 +129,7 @@ def test_without_a_run_nothing_can_break(robot):
 
 def test_what_was_committed_and_never_sent_is_not_where_controllers_are(run, robot, measured):
     commit(run, robot, 18, speed=0.1)  # up to 1220 ms
-    run.window(1180 * MS)
+    serve(run, 1180 * MS)
     sent = run.motion.position[0]
     commit(run, robot, 2, speed=0.1)
     run.why_broken(1600 * MS)
