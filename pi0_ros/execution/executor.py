@@ -142,17 +142,16 @@ class ChunkExecutor:
         """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded."""
         return self._run.window(now_ns)
 
+    def notice(self, now_ns: int) -> None:
+        """Take note of every tick [ns], whether anything is due or not."""
+        self._run.notice(now_ns)
+
     def is_too_late(self, now_ns: int) -> bool:
         """Say whether controllers ran out of samples by ``now_ns`` [ns]: send none made earlier."""
         return self._run.is_too_late(now_ns)
 
     def served(self, now_ns: int, until_ns: int) -> None:
-        """Take note that every controller has got what is to be sent at ``now_ns`` [ns].
-
-        Args:
-            now_ns: Of the window.
-            until_ns: Until when all that play windows have samples.
-        """
+        """Take note that controllers were served at ``now_ns``, up to ``until_ns`` [ns]."""
         self._run.served(now_ns, until_ns)
 
     # --- outputs -----------------------------------------------------------------------------

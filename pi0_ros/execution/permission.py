@@ -1,4 +1,4 @@
-"""What people allow: to command at all, after a stop, and how fast."""
+"""What is allowed: to command at all, after a stop, and how fast."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ class Permission:
     Attributes:
         is_enabled: Whether commanding was asked for.
         latch: A stop that only a reset ends.
+        unheard: Names of what nobody takes, as sentences have them; empty: somebody takes all. Who
+            began to listen on the way would jump to where it has come to.
     """
 
     def __init__(self) -> None:
         """Start disabled, at full speed."""
         self.is_enabled = False
         self.latch: Reason | None = None
+        self.unheard = ""
         self._is_resetting = False  # the latch ends as soon as the robot stands
         self._is_estop_pressed = False
         self._speed_scaling = 1.0
@@ -27,7 +30,11 @@ class Permission:
         """Say why nothing may be commanded but a stop along the path."""
         if self.latch is not None:
             return self.latch
-        return None if self.is_enabled else Reason(Code.NOT_ENABLED, "call ~/enable")
+        if not self.is_enabled:
+            return Reason(Code.NOT_ENABLED, "call ~/enable")
+        if self.unheard:
+            return Reason(Code.CONTROLLER_MISSING, f"nobody takes {self.unheard}; is it running?")
+        return None
 
     def stop(self, reason: Reason) -> None:
         """Latch a stop, until :meth:`reset`."""

@@ -15,6 +15,7 @@ class Code(str, Enum):
     ESTOP = "estop"
     JOINT_STATES_MISSING = "joint_states_missing"
     JOINT_STATES_STALE = "joint_states_stale"
+    CONTROLLER_MISSING = "controller_missing"
     TRACKING_ERROR = "tracking_error"
     STALLED = "stalled"
     CLOCK_JUMP = "clock_jump"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pi0_ros.embodiment.spec import Embodiment
@@ -13,6 +15,22 @@ from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.execution.stopping import Stopping
 
 LEFT_FOR_NS = 1_000_000_000  # after a longer stall somebody else may have moved the robot
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """What controllers got last.
+
+    Attributes:
+        until_ns: Until when they have samples [ns].
+        ends: The last positions of those that play windows, (up to 3, A) [rad or m].
+        held: Where those hold that get one sample at a time; the others where their windows end,
+            (A,) [rad or m].
+    """
+
+    until_ns: int
+    ends: np.ndarray
+    held: np.ndarray
 
 
 class Run:
@@ -34,8 +52,10 @@ class Run:
         self._follower = Follower(width)
         self._columns = embodiment.joint_columns  # of what is measured, the joints
         self._streamed = embodiment.streamed
+        self._until_ns = 0  # until when controllers have samples
         self._served_ns = 0  # when the controllers were served for the last time
-        self._sent_ns = 0  # until when they have samples
+        self._noticed_ns = 0  # until when they are known to have played
+        self._sent: Sent | None = None  # None: nothing since they stood where it was measured
         # Twice the longest time between two commands of a controller: all heard of a change since.
         self._service_ns = round(2e9 / min(each.rate_hz for each in embodiment.controllers))
         limits = JointLimits.of(embodiment)
@@ -59,14 +79,15 @@ class Run:
         assert measured.position is not None
         left = self._left(now_ns)
         self.horizon.restart(now_ns)
-        self._served_ns = now_ns
-        self._sent_ns = now_ns + self.horizon.lead_ticks * self.horizon.period_ns
+        self._served_ns = self._noticed_ns = now_ns
         if left is not None and not measured.why_astray(left.position[self._columns]):
             self._follower.resume(left)
         else:
             position = np.zeros_like(self.motion.position)
             position[self._columns] = measured.position
             self._follower.rest(position)
+            self._sent = None
+        self._until_ns = now_ns + self.horizon.lead_ticks * self.horizon.period_ns
         self._broken = None
         self.is_on = True
 
@@ -87,7 +108,7 @@ class Run:
     def is_too_late(self, now_ns: int) -> bool:
         """Say whether controllers ran out of samples, and play the stop behind them."""
         period_ns = self.horizon.period_ns
-        return self.is_on and now_ns // period_ns > self._sent_ns // period_ns + 1
+        return self.is_on and now_ns // period_ns > self._until_ns // period_ns + 1
 
     def stands(self, now_ns: int) -> bool:
         """Say whether all controllers have heard for a while, up to ``now_ns`` [ns], to stand."""
@@ -95,7 +116,7 @@ class Run:
 
     def end(self) -> None:
         """End, and with it what is known of where controllers hold."""
-        self.is_on, self._broken = False, None
+        self.is_on, self._broken, self._sent = False, None, None
 
     def break_off(self) -> None:
         """End where time broke; the next run goes on with what controllers do since."""
@@ -108,20 +129,17 @@ class Run:
         hold what they heard last. Where the clock jumped back, all hold their last command. A base
         stands, or its driver's timeout is over soon.
         """
-        horizon = self.horizon
-        end_ns = self._sent_ns
+        sent, period_ns = self._sent, self.horizon.period_ns
         if self._broken is Code.CLOCK_JUMP:
-            last = horizon.position_at(self._served_ns)
+            last = self.horizon.position_at(self._noticed_ns)
             return None if last is None else Motion.resting(self._joints_only(last))
-        if self._broken is None or now_ns - end_ns > LEFT_FOR_NS:
+        if self._broken is None or sent is None or now_ns - sent.until_ns > LEFT_FOR_NS:
             return None
-        positions = horizon.up_to(end_ns, 3)
-        held = horizon.left_at(self._served_ns, self._streamed)
-        stop = self._stopping.after(positions, horizon.period_ns / 1e9)
+        held, stop = sent.held, self._stopping.after(sent.ends, period_ns / 1e9)
         if stop is None:
             return Motion.resting(self._joints_only(held))
-        before_ns = now_ns // horizon.period_ns * horizon.period_ns - horizon.period_ns
-        position, velocity, acceleration = stop.at(max(before_ns - end_ns, 0))
+        before_ns = now_ns // period_ns * period_ns - period_ns
+        position, velocity, acceleration = stop.at(max(before_ns - sent.until_ns, 0))
         return Motion(
             self._joints_only(np.where(self._streamed, held, position)),
             self._joints_only(np.where(self._streamed, 0.0, velocity)),
@@ -143,7 +161,15 @@ class Run:
 
         Where they are left, when time breaks, depends on it.
         """
-        self._served_ns, self._sent_ns = now_ns, until_ns
+        self._served_ns = self._noticed_ns = now_ns
+        self._until_ns = until_ns
+        held = self.horizon.left_at(now_ns, self._streamed)
+        self._sent = Sent(until_ns, self.horizon.up_to(until_ns, 3), held)
+
+    def notice(self, now_ns: int) -> None:
+        """Take note that controllers play on at an instant [ns]: a clock may go back from it."""
+        if now_ns > self._noticed_ns:
+            self._noticed_ns = now_ns
 
     def step(self, target: Motion, limits: JointLimits, passed_ns: int) -> None:
         """Commit one sample on the way to a target; trajectory time passes with it [ns]."""

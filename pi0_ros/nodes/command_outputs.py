@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64
 
@@ -24,13 +25,15 @@ from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.goal_output import GoalOutput
 from pi0_ros.nodes.speed_sliders import as_share
 
+APPEARING_NS = 200_000_000  # from the first sight of a subscriber until it hears us, and longer
+
 
 @dataclass(eq=False)
 class _Output:
     """One controller: its encoder, where messages go, and when it is served.
 
-    ``drives`` says whether it moves a base, ``until_ns`` up to when it has samples to play; of one
-    that plays no windows that is not known.
+    ``drives`` says whether it moves a base, ``leads`` whether it moves an arm or a lift;
+    ``until_ns``, up to when it has samples to play, is unknown of one that plays no windows.
     """
 
     controller: Controller
@@ -38,6 +41,7 @@ class _Output:
     channel: Any
     cadence: Cadence
     drives: bool
+    leads: bool
     until_ns: int | None = None
 
     def serve(self, window: CommandWindow, now_ns: int) -> None:
@@ -82,6 +86,8 @@ class CommandOutputs:
         self._is_served = False
         self._echo = node.create_publisher(JointState, "~/command", qos.COMMANDS)
         self._echo_cadence = Cadence(round(SECOND_NS / echo_hz), tick_ns)
+        leading = {joint.name for joint in embodiment.joints if joint.gripper is None}
+        self._unheard_ns: int | None = None  # when an arm's topic had no subscriber, last
         self._outputs = [
             _Output(
                 controller,
@@ -89,6 +95,7 @@ class CommandOutputs:
                 _channel(node, encoder.message_type, controller.topic),
                 Cadence(round(SECOND_NS / controller.rate_hz), tick_ns),
                 drives=controller.joints[0] not in embodiment.joint_names,
+                leads=not leading.isdisjoint(controller.joints),
             )
             for encoder, controller in zip(encoders, controllers, strict=True)
         ]
@@ -106,6 +113,25 @@ class CommandOutputs:
     def facts(self) -> dict[str, str]:
         """What the controllers said about themselves, for /diagnostics."""
         return self._facts.values
+
+    def unheard(self, now_ns: int) -> str:
+        """Name the arms' topics that nobody takes, or took a moment ago at ``now_ns`` [ns].
+
+        Whoever appears has not heard of us at once, though we have of it.
+        """
+        missing = [
+            output.controller.topic
+            for output in self._outputs
+            if output.leads
+            and isinstance(output.channel, Publisher)
+            and not output.channel.get_subscription_count()
+        ]
+        if missing or self._unheard_ns is None:
+            self._unheard_ns = now_ns
+        if missing:
+            return " and ".join(missing)
+        is_settled = not 0 <= now_ns - self._unheard_ns < APPEARING_NS
+        return "" if is_settled or not self._outputs else "commands yet"
 
     def is_due(self, now_ns: int) -> bool:
         """Say whether anybody is served at a tick at ``now_ns`` [ns, node clock]."""

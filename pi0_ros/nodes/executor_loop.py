@@ -74,10 +74,12 @@ class ExecutorLoop:
         now_ns = self._now_ns()
         if self._outputs.is_due(now_ns):
             self._serve(now_ns)
+        self._core.notice(now_ns)
         self._reports.tick(now_ns)
 
     def _serve(self, now_ns: int) -> None:
         with self._lock:
+            self._core.permission.unheard = self._outputs.unheard(now_ns)
             self._core.advance(now_ns)
             window = self._core.window(now_ns)
         sent_ns = self._now_ns()  # what was committed took its time, too

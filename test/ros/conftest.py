@@ -26,6 +26,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
 
 from pi0_ros.bridge.chunks import encode_chunk
+from pi0_ros.bridge.commands import make_encoder
 from pi0_ros.bridge.images import encode_compressed, encode_image
 from pi0_ros.bridge.joint_states import joint_state
 from pi0_ros.bridge.stamps import to_time
@@ -35,6 +36,7 @@ from pi0_ros.embodiment.spec import Embodiment
 from pi0_ros.execution.chunk import ActionChunk as Chunk
 from pi0_ros.execution.chunk import action_kinds
 from pi0_ros.nodes import qos
+from pi0_ros.nodes.collected import CollectedSubscription
 from pi0_ros.nodes.managed import ManagedNode
 
 os.environ.update(shared_environment())
@@ -67,6 +69,24 @@ class Peer:
             for topic, kind in (("joint_states", JointState), ("action_chunk", ActionChunk))
         }
         self.heard: dict[str, list[Any]] = {}
+        # Controllers, whose messages nobody reads: an executor commands no arm without one.
+        self._controllers = [self._listening(controller) for controller in robot.controllers]
+
+    def _listening(self, controller: Any) -> CollectedSubscription | None:
+        try:
+            kind = make_encoder(controller, self.robot).message_type
+        except ImportError:  # its messages come with a distribution
+            return None
+        if hasattr(kind, "Goal"):
+            return None
+        return CollectedSubscription(self.node, kind, controller.topic, print, qos.COMMANDS)
+
+    def stop_controllers(self) -> None:
+        """Take no commands any more."""
+        for controller in self._controllers:
+            if controller is not None:
+                controller.destroy()
+        self._controllers.clear()
 
     @property
     def now_ns(self) -> int:

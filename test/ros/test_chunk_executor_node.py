@@ -24,6 +24,7 @@ from pi0_ros.nodes import qos
 from pi0_ros.nodes.chunk_executor_node import ChunkExecutorNode
 
 LEFT = "left_scaled_joint_trajectory_controller/joint_trajectory"
+RIGHT = LEFT.replace("left", "right", 1)
 GRIPPER = "left_gripper_controller/commands"
 STATUS = "chunk_executor_node/status"
 
@@ -56,6 +57,20 @@ def play(peer, status, goal=None, until=lambda status: status.state == State.EXE
 
 def reason_is(status, code):
     return lambda: status and status[-1].reason == code
+
+
+def test_an_arm_is_commanded_only_once_its_controller_listens(peer, start, status):
+    peer.stop_controllers()
+    start(ChunkExecutorNode, enable_on_activate=True)
+    peer.until(reason_is(status, "controller_missing"), peer.publish_pose)
+    assert LEFT in status[-1].detail
+    assert RIGHT in status[-1].detail
+    left = peer.listen(JointTrajectory, LEFT)
+    peer.until(lambda: LEFT not in status[-1].detail, peer.publish_pose)
+    assert (status[-1].reason, left) == ("controller_missing", [])
+    right = peer.listen(JointTrajectory, RIGHT)
+    peer.until(lambda: left and right, peer.publish_pose)
+    peer.until(reason_is(status, "no_chunk"), peer.publish_pose)
 
 
 def test_it_waits_for_enable_before_it_commands(peer, start, status):

@@ -63,3 +63,12 @@ def test_a_stop_does_not_hide_a_pressed_estop(permission):
     permission.estop(True)
     permission.stop(STOP)
     assert permission.why_idle().code is Code.ESTOP
+
+
+def test_what_nobody_takes_is_not_commanded_and_named(permission):
+    permission.is_enabled = True
+    permission.unheard = "arm/joint_trajectory"
+    said = "controller_missing: nobody takes arm/joint_trajectory; is it running?"
+    assert str(permission.why_idle()) == said
+    permission.unheard = ""
+    assert permission.why_idle() is None

@@ -122,6 +122,33 @@ def test_after_a_clock_that_went_back_it_begins_at_the_last_command(run, robot, 
     assert run.motion.velocity.tolist() == [0, 0]
 
 
+def test_what_controllers_played_until_a_clock_went_back_counts(run, robot, measured):
+    commit(run, robot, 10, speed=0.1)
+    serve(run, 1090 * MS)
+    run.notice(1110 * MS)  # a tick at which nobody was due
+    last = run.commanded_at(1110 * MS)
+    run.why_broken(500 * MS)
+    run.break_off()
+    measured.take(490 * MS, last - [0.01, 0.0])
+    run.begin(500 * MS, measured)
+    assert run.motion.position.tolist() == last.tolist()
+
+
+def test_a_run_that_broke_before_it_sent_anything_leaves_controllers_where_they_were(
+    run, robot, measured
+):
+    commit(run, robot, 20, speed=0.1)  # up to 1240 ms
+    serve(run, 1200 * MS)
+    stopped = run.motion.position[0] + 0.0025  # the stop of 0.1 rad/s at 200 rad/s³
+    for now_ms in (1600, 1700):  # the run of the first one is never sent
+        assert run.why_broken(now_ms * MS).code.value == "stalled"
+        run.break_off()
+        measured.take((now_ms - 10) * MS, np.array([0.51, 0.25]))
+        run.begin(now_ms * MS, measured)
+        assert run.motion.position[0] == pytest.approx(stopped, abs=0.0003)
+        commit(run, robot, 5, speed=0.5)
+
+
 def test_without_a_run_nothing_can_break(robot):
     assert Run(robot).why_broken(10**15) is None
     assert Run(robot).stands(0)
