@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from pi0_ros.nodes.disposal import dispose
 from pi0_ros.nodes.goal_output import GoalOutput
 from pi0_ros.nodes.speed_sliders import as_share
 
-APPEARING_NS = 200_000_000  # from the first sight of a subscriber until it hears us, and longer
+APPEARING_S = 0.2  # from the first sight of a subscriber until it hears us, and longer
 
 
 @dataclass(eq=False)
@@ -87,7 +88,7 @@ class CommandOutputs:
         self._echo = node.create_publisher(JointState, "~/command", qos.COMMANDS)
         self._echo_cadence = Cadence(round(SECOND_NS / echo_hz), tick_ns)
         leading = {joint.name for joint in embodiment.joints if joint.gripper is None}
-        self._unheard_ns: int | None = None  # when an arm's topic had no subscriber, last
+        self._unheard_at: float | None = None  # when an arm's topic had no subscriber, last
         self._outputs = [
             _Output(
                 controller,
@@ -114,8 +115,8 @@ class CommandOutputs:
         """What the controllers said about themselves, for /diagnostics."""
         return self._facts.values
 
-    def unheard(self, now_ns: int) -> str:
-        """Name the arms' topics that nobody takes, or took a moment ago at ``now_ns`` [ns].
+    def unheard(self) -> str:
+        """Name the arms' topics that nobody takes, or did not a moment ago.
 
         Whoever appears has not heard of us at once, though we have of it.
         """
@@ -126,11 +127,12 @@ class CommandOutputs:
             and isinstance(output.channel, Publisher)
             and not output.channel.get_subscription_count()
         ]
-        if missing or self._unheard_ns is None:
-            self._unheard_ns = now_ns
+        now = time.monotonic()  # discovery knows no simulated time
+        if missing or self._unheard_at is None:
+            self._unheard_at = now
         if missing:
             return " and ".join(missing)
-        is_settled = not 0 <= now_ns - self._unheard_ns < APPEARING_NS
+        is_settled = now - self._unheard_at >= APPEARING_S
         return "" if is_settled or not self._outputs else "commands yet"
 
     def is_due(self, now_ns: int) -> bool:

@@ -79,7 +79,7 @@ class ExecutorLoop:
 
     def _serve(self, now_ns: int) -> None:
         with self._lock:
-            self._core.permission.unheard = self._outputs.unheard(now_ns)
+            self._core.permission.unheard = self._outputs.unheard()
             self._core.advance(now_ns)
             window = self._core.window(now_ns)
         sent_ns = self._now_ns()  # what was committed took its time, too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -112,6 +113,8 @@ def run(make: Callable[[], ManagedNode], argv: list[str] | None = None) -> int:
         node = make()
         if node.get_parameter("autostart").value and not node.start():
             return 1
+        gc.collect()
+        gc.freeze()  # a full collection of all that was imported stops every thread for 0.1 s
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not stopping.is_set() and node.failure is None:
