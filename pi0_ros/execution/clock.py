@@ -67,6 +67,12 @@ class TrajectoryClock:
         self.stand()
         return max(remaining_ns, 0)
 
+    def runs_on(self, period_ns: int, remaining_ns: int, gentlest: tuple[float, float]) -> bool:
+        """Say whether it runs at full speed, and goes on to with so much left of the path [ns]."""
+        limits = (min(self._slope, gentlest[0]), min(self._curvature, gentlest[1]))
+        is_full = self.rate == 1.0 and self.slope == 0.0
+        return is_full and not self._overruns(0.0, remaining_ns / 1e9, limits, period_ns / 1e9)
+
     def _brakable(
         self, wanted: float, least: float, room_s: float, limits: tuple[float, float], dt: float
     ) -> float:

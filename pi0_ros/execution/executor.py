@@ -122,9 +122,8 @@ class ChunkExecutor:
     def advance(self, now_ns: int) -> None:
         """Commit reference samples until the lead is kept; as often as somebody is to be served.
 
-        Args:
-            now_ns: Instant on the clock of the chunks' stamps [ns]. It may stand still or jump:
-                a jump drops the chunk and continues from the measured pose.
+        ``now_ns`` [ns, clock of the chunks' stamps] may stand still or jump: a jump drops the chunk
+        and continues from the measured pose.
         """
         self._end_run(now_ns)
         if not self._run.is_on:
@@ -134,9 +133,12 @@ class ChunkExecutor:
                 return
             self._begin_run(now_ns)
         horizon = self._run.horizon
-        in_time = horizon.lead_ticks if horizon.is_empty else horizon.lead_ticks // 2
-        for left in range(horizon.due(now_ns), 0, -1):
-            self._step(now_ns, late=left > in_time + 1)
+        in_time = 1 + (horizon.lead_ticks if horizon.is_empty else horizon.lead_ticks // 2)
+        due = horizon.due(now_ns)
+        if due > 1 and self._stride(now_ns, due, late=max(due - in_time, 0)):
+            return
+        for left in range(due, 0, -1):
+            self._step(now_ns, late=left > in_time)
 
     def window(self, now_ns: int) -> CommandWindow | None:
         """Return the samples to command at ``now_ns`` [ns], None where nothing is commanded."""
@@ -214,8 +216,7 @@ class ChunkExecutor:
             notes.append(Reason(Code.JOINING, f"{joining_ns / 1e9:.1f} s until it is on the plan"))
         return tuple(notes)
 
-    # --- one sample --------------------------------------------------------------------------
-
+    # --- samples -----------------------------------------------------------------------------
     def _step(self, now_ns: int, *, late: bool) -> None:
         self.reason = self._why_not_move(now_ns)
         share = self.permission.speed_scaling if self.reason == OK else 0.0
@@ -225,6 +226,20 @@ class ChunkExecutor:
         run.step(target, self._limits_now(), passed_ns)
         touched = run.is_off_path & self._limits.paced
         self.tally.ticked(run.motion, touched, period_ns / 1e9, late=late)
+
+    def _stride(self, now_ns: int, count: int, late: int) -> bool:
+        """Commit many samples at once; False, and nothing done, where the motion is shaped."""
+        self.reason = self._why_not_move(now_ns)
+        period_ns = self._run.horizon.period_ns
+        too_far = self._playback.elapsed_ns + count * period_ns > self._open_loop_ns
+        if self.reason != OK or too_far or self.permission.speed_scaling < 1.0:
+            return False
+        path = self._playback.ahead(count, period_ns)
+        if path is None or (samples := self._run.stride(path, self._limits)) is None:
+            return False
+        self._playback.follow(path, samples.position[-1], period_ns)
+        self.tally.strode(samples, period_ns / 1e9, late)
+        return True
 
     def _limits_now(self) -> JointLimits:
         """A base that stops may brake harder; afterwards it comes back as fast as it went there."""
@@ -247,19 +262,7 @@ class ChunkExecutor:
         if self._playback.is_over:
             late = max(now_ns - self.chunk.end_ns, 0) / 1e9
             return Reason(Code.CHUNK_EXHAUSTED, f"its last action was due {late:.2f} s ago")
-        return self._why_stale(self.chunk, now_ns) or OK
-
-    def _why_stale(self, chunk: ActionChunk, now_ns: int) -> Reason | None:
-        """Say that too much is played from one observation, or that it is too long ago."""
-        played_ns, age_ns = self._playback.elapsed_ns, now_ns - chunk.start_ns
-        if played_ns <= self._open_loop_ns and age_ns <= 2 * self._open_loop_ns:
-            return None
-        steps, limit = played_ns // chunk.period_ns, self._open_loop_ns // chunk.period_ns
-        return Reason(
-            Code.CHUNK_STALE,
-            f"{steps} actions were played from an observation {age_ns / 1e9:.2f} s old, limit "
-            f"{limit} or {2 * self._open_loop_ns / 1e9:.2f} s; no newer plan came",
-        )
+        return self._playback.why_stale(now_ns, self._open_loop_ns) or OK
 
     # --- runs --------------------------------------------------------------------------------
 

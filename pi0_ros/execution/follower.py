@@ -55,6 +55,7 @@ class Follower:
         self.motion = motion
         self.is_off = np.zeros(len(motion.position), dtype=bool)
         self._target: Motion | None = None  # of the period before
+        self._limits: JointLimits | None = None  # likewise
 
     def step(self, target: Motion, limits: JointLimits, dt: float) -> None:
         """Move one period towards where a target is afterwards.
@@ -69,6 +70,8 @@ class Follower:
             dt: Period [s].
         """
         now = self.motion
+        if limits is not self._limits:  # a base that stops: what it was after counts no more
+            self._limits, self._target = limits, None
         change = limits.jerk * dt
         lower = np.minimum(limits.lower, now.position)
         upper = np.maximum(limits.upper, now.position)
@@ -98,6 +101,42 @@ class Follower:
         self.is_off = np.abs(position - target.position) > ROUNDING
         self._target = target
 
+    def stride(self, path: Motion, limits: JointLimits, dt: float) -> Motion | None:
+        """Move many periods along a path that is within reach; nothing where it might not be.
+
+        Args:
+            path: Wanted after each period, (N, A) each.
+            limits: Of the axes.
+            dt: Period [s].
+
+        Returns:
+            Each sample, (N, A) each: the path's positions, and their differences.
+        """
+        if (self.is_off & limits.paced).any():
+            return None
+        start = self.motion
+        lower = np.minimum(limits.lower, start.position)
+        upper = np.maximum(limits.upper, start.position)
+        wanted = np.minimum(np.maximum(path.position, lower), upper)
+        is_off = np.abs(wanted - path.position) > ROUNDING
+        positions = np.vstack([start.position, wanted])
+        velocities = np.vstack([start.velocity, np.diff(positions, axis=0) / dt])
+        accelerations = np.vstack([start.acceleration, np.diff(velocities, axis=0) / dt])
+        change = limits.jerk * dt * np.where(self.is_off, RETURNING_SHARE, 1.0)
+        if (is_off & limits.paced).any() or (np.abs(np.diff(accelerations, axis=0)) > change).any():
+            return None
+        before, taken = (
+            Motion(positions[:-1], velocities[:-1], accelerations[:-1]),
+            accelerations[1:],
+        )
+        bounds = _Bounds(before, limits, dt)
+        if (np.abs(taken) > limits.acceleration).any() or bounds.beyond(taken).any():
+            return None
+        self.motion = Motion(positions[-1], velocities[-1], accelerations[-1])
+        self.is_off = is_off[-1]
+        self._target = Motion(path.position[-1], path.velocity[-1], path.acceleration[-1])
+        return Motion(positions[1:], velocities[1:], accelerations[1:])
+
     def _aim(self, target: Motion) -> Motion:
         """Return a target with the velocity and acceleration that its positions' differences have.
 
@@ -113,7 +152,7 @@ class Follower:
 class _Bounds:
     """Which accelerations of the coming period lead to a state that can be braked within limits.
 
-    Upwards and downwards are computed together, as (2, A).
+    Upwards and downwards are computed together, as (2, A), or as (2, N, A) of many periods.
     """
 
     def __init__(self, now: Motion, limits: JointLimits, dt: float) -> None:
@@ -122,17 +161,19 @@ class _Bounds:
         self._acceleration, self._jerk = limits.braking
         self._full_jerk = limits.jerk
         # A joint beyond its limit may stay where it is.
-        room = limits.walls - BOTH_WAYS * now.position
+        many = now.position.ndim == 2
+        self._both = BOTH_WAYS[:, None] if many else BOTH_WAYS
+        room = (limits.walls[:, None] if many else limits.walls) - self._both * now.position
         self._room = np.maximum(room, 0.0) + ROUNDING
-        self._velocity = now.velocity * BOTH_WAYS
+        self._velocity = now.velocity * self._both
 
     def beyond(self, acceleration: np.ndarray) -> np.ndarray:
-        """Say which axes would move too fast, or could not stop within their range, (2, A) bool.
+        """Say which axes would move too fast, or could not stop within their range, (2, ...) bool.
 
         The state after the period is followed to where its acceleration has become zero. One that
         brakes already is followed back to where it began.
         """
-        a = acceleration * BOTH_WAYS
+        a = acceleration * self._both
         v = self._velocity + a * self._dt
         tau = a / self._jerk
         peak = v + a * tau / 2

@@ -154,6 +154,52 @@ class Playback:
             reference, path, now, trailing, stops=share == 0.0, period_ns=period_ns
         ), passed_ns
 
+    def ahead(self, count: int, period_ns: int) -> Motion | None:
+        """Read so many periods of the path ahead, if nothing slows the clock meanwhile.
+
+        Returns:
+            (count, A) each; None where the clock is slow, or might become so, or an axis trails.
+        """
+        reference, path = self._reference, self._path
+        if reference is None or path is None or self.scale < 1.0 or reference.by_velocity.any():
+            return None
+        elapsed_ns = self.elapsed_ns + period_ns * np.arange(1, count + 1)
+        if elapsed_ns[-1] >= reference.curve.duration_ns:
+            return None
+        ahead = reference.along(elapsed_ns)
+        fastest = np.maximum(np.abs(ahead.velocity).max(axis=0), np.abs(path.velocity))
+        left_ns = reference.duration_ns - int(elapsed_ns[-1])
+        gentlest = self._limits.gentlest_clock(fastest)
+        is_free = self._limits.fastest_rate(fastest) == 1.0
+        return ahead if is_free and self._clock.runs_on(period_ns, left_ns, gentlest) else None
+
+    def follow(self, path: Motion, position: np.ndarray, period_ns: int) -> None:
+        """Take note that a path that was read ahead was followed to a position, (A,)."""
+        self.elapsed_ns += len(path.position) * period_ns
+        self._path = Motion(path.position[-1], path.velocity[-1], path.acceleration[-1])
+        self._is_off = np.abs(self._path.position - position) > ON_PATH
+        self.pace = None
+
+    def why_stale(self, now_ns: int, open_loop_ns: int) -> Reason | None:
+        """Say that too much is played from one observation, or that it is too long ago.
+
+        Args:
+            now_ns: Instant on the clock of the chunk's stamp [ns].
+            open_loop_ns: How much of a chunk may be played [ns]; it may be twice as old.
+        """
+        chunk = self.chunk
+        if chunk is None:
+            return None
+        age_ns = now_ns - chunk.start_ns
+        if self.elapsed_ns <= open_loop_ns and age_ns <= 2 * open_loop_ns:
+            return None
+        steps, limit = self.elapsed_ns // chunk.period_ns, open_loop_ns // chunk.period_ns
+        return Reason(
+            Code.CHUNK_STALE,
+            f"{steps} actions were played from an observation {age_ns / 1e9:.2f} s old, limit "
+            f"{limit} or {2 * open_loop_ns / 1e9:.2f} s; no newer plan came",
+        )
+
     def _trailing(self, now: Motion, path: Motion) -> float:
         """Say at which share of its rate the clock goes on so that no axis trails too far."""
         assert self._reference is not None

@@ -32,9 +32,9 @@ class ChunkCurve:
     """Piecewise cubic through a chunk's actions, positions or velocities.
 
     Positions of arms are smoothed, and have a continuous curvature. Those of grippers, velocities,
-    and what no smoothing makes playable, do not
-    overshoot between two actions: no gripper opens beyond its target. The ends are held; but a
-    velocity is zero from the last action on: a base drives no farther than it was told.
+    and what no smoothing makes playable, do not overshoot between two actions: no gripper opens
+    beyond its target. The ends are held; but a velocity is zero from the last action on: a base
+    drives no farther than it was told.
 
     Args:
         chunk: At least two actions.
@@ -74,6 +74,17 @@ class ChunkCurve:
             powers @ self._values[piece],
             powers[1:] @ self._slopes[piece],
             powers[2:] @ self._curvatures[piece],
+        )
+
+    def along(self, elapsed_ns: np.ndarray) -> Motion:
+        """Read it at many times before its end, (N,) [ns]: (N, A) each."""
+        pieces, within_ns = np.divmod(elapsed_ns, self._period_ns)
+        x = within_ns / 1e9
+        powers = np.stack([x * x * x, x * x, x, np.ones_like(x)], axis=1)[:, :, None]
+        return Motion(
+            (powers * self._values[pieces]).sum(axis=1),
+            (powers[:, 1:] * self._slopes[pieces]).sum(axis=1),
+            (powers[:, 2:] * self._curvatures[pieces]).sum(axis=1),
         )
 
 
@@ -117,6 +128,18 @@ class OffsetFade:
             left = left * s + coefficient
         return Motion(*left.sum(axis=1))
 
+    def along(self, elapsed_ns: np.ndarray) -> Motion | None:
+        """Return what is left at many times, (N,) [ns]: (N, A) each, None where all is gone."""
+        if elapsed_ns[0] >= self.duration_ns:
+            return None
+        s = np.minimum(elapsed_ns[:, None, None] / self.durations_ns, 1.0)[:, None]
+        c = self._coefficients
+        left = c[0]
+        for coefficient in c[1:]:
+            left = left * s + coefficient
+        is_there = (elapsed_ns < self.duration_ns)[:, None, None]
+        return Motion(*np.moveaxis(left.sum(axis=2) * is_there, 1, 0))
+
 
 @dataclass(frozen=True, eq=False)
 class Reference:
@@ -152,13 +175,11 @@ class Reference:
             column of velocities the position is not known: it is zero.
         """
         path, left = self.curve.at(elapsed_ns), self.fade.at(elapsed_ns - self.joined_ns)
-        if left is not None:
-            path = Motion(
-                path.position + left.position,
-                path.velocity + left.velocity,
-                path.acceleration + left.acceleration,
-            )
-        return _as_positions(path, self.by_velocity)
+        return _as_positions(_sum(path, left), self.by_velocity)
+
+    def along(self, elapsed_ns: np.ndarray) -> Motion:
+        """Read a path of positions at many times before the chunk's end, (N,) [ns]: (N, A) each."""
+        return _sum(self.curve.along(elapsed_ns), self.fade.along(elapsed_ns - self.joined_ns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +235,16 @@ def join(
     )
     durations_ns = _fade_durations_ns(difference, by_velocity, limits)
     return Reference(chunk, by_velocity, curve, elapsed_ns, OffsetFade(difference, durations_ns))
+
+
+def _sum(path: Motion, left: Motion | None) -> Motion:
+    if left is None:
+        return path
+    return Motion(
+        path.position + left.position,
+        path.velocity + left.velocity,
+        path.acceleration + left.acceleration,
+    )
 
 
 def _as_positions(path: Motion, by_velocity: np.ndarray) -> Motion:

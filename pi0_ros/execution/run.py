@@ -176,6 +176,15 @@ class Run:
         self._follower.step(target, limits, self.horizon.period_ns / 1e9)
         self.horizon.commit(self.motion.position, self.motion.velocity, passed_ns)
 
+    def stride(self, path: Motion, limits: JointLimits) -> Motion | None:
+        """Commit many samples along a path at full speed, (N, A) each, where nothing hinders it."""
+        period_ns = self.horizon.period_ns
+        samples = self._follower.stride(path, limits, period_ns / 1e9)
+        if samples is not None:
+            for position, velocity in zip(samples.position, samples.velocity, strict=True):
+                self.horizon.commit(position, velocity, period_ns)
+        return samples
+
     def commanded_at(self, instant_ns: int) -> np.ndarray | None:
         """Return what was commanded for an instant [ns], (J,) [rad or m]."""
         position = self.horizon.position_at(instant_ns)

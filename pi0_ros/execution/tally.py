@@ -48,6 +48,18 @@ class Tally:
             np.maximum(fastest, np.abs(now), out=fastest)
         self._touched |= touched
 
+    def strode(self, samples: Motion, dt: float, late: int) -> None:
+        """Count many samples that no limit held back, (N, A) each; so many of them were late."""
+        self.ticks += len(samples.position)
+        self.late_ticks += late
+        earlier = np.concatenate([self._before[None], samples.acceleration[:-1]])
+        self._before = samples.acceleration[-1]
+        jerks = (samples.acceleration - earlier) / dt
+        for fastest, now in zip(
+            self._fastest, (samples.velocity, samples.acceleration, jerks), strict=True
+        ):
+            np.maximum(fastest, np.abs(now).max(axis=0), out=fastest)
+
     def accepted(self, scale: float) -> None:
         """Count a chunk that is played."""
         self.chunks_accepted += 1
