@@ -14,6 +14,9 @@ from pi0_ros.execution.measured import MeasuredPose
 from pi0_ros.execution.reasons import Code, Reason
 from pi0_ros.execution.stopping import Stopping
 
+# Controllers may be so far into the stop behind their samples: it begins as the path goes on there,
+# and has led them off by less than a millirad.
+TOLERATED_NS = 20_000_000
 LEFT_FOR_NS = 1_000_000_000  # after a longer stall somebody else may have moved the robot
 
 
@@ -106,9 +109,9 @@ class Run:
         return Reason(self._broken, f"{how}; waiting for a new chunk")
 
     def is_too_late(self, now_ns: int) -> bool:
-        """Say whether controllers ran out of samples, and play the stop behind them."""
-        period_ns = self.horizon.period_ns
-        return self.is_on and now_ns // period_ns > self._until_ns // period_ns + 1
+        """Say whether controllers ran out of samples, and are well into the stop behind them."""
+        period_ns, until_ns = self.horizon.period_ns, self._until_ns + TOLERATED_NS
+        return self.is_on and now_ns // period_ns > until_ns // period_ns + 1
 
     def stands(self, now_ns: int) -> bool:
         """Say whether all controllers have heard for a while, up to ``now_ns`` [ns], to stand."""

@@ -184,6 +184,7 @@ def test_stamps_of_another_clock_are_found(
 def test_somebody_else_who_commands_a_wrong_type_and_a_wrong_qos_are_found(
     peer: Any, robot: Embodiment, checked: Callable[..., Any]
 ) -> None:
+    peer.stop_controllers()  # the test has its own
     left, right = (f"{side}_scaled_joint_trajectory_controller" for side in ("left", "right"))
     take_commands(peer, robot, without="left_gripper_controller")
     peer.node.create_publisher(JointTrajectory, f"{left}/joint_trajectory", qos.COMMANDS)

@@ -69,6 +69,7 @@ def test_a_chunk_that_is_played_is_told_with_its_age(
     for ms in range(2, 502, 2):
         core.measure(NOW + ms * MS, robot.home)
         core.advance(NOW + ms * MS)
+        core.served(NOW + ms * MS, core.window(NOW + ms * MS).end_ns)
     made = executor_status(core, NOW + 500 * MS, 500.0)
     assert (made.state, made.reason) == (ExecutorStatus.EXECUTING, "ok")
     assert (made.prompt, made.sequence) == ("wave", 4)

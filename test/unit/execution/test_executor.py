@@ -517,9 +517,9 @@ def test_a_run_can_begin_beyond_a_position_limit_and_comes_back_slowly(make_driv
 # --- broken time ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pause", "runs"), [(50, 1), (60, 2), (500, 2)])
+@pytest.mark.parametrize(("pause", "runs"), [(50, 1), (70, 1), (80, 2), (500, 2)])
 def test_a_pause_beyond_the_lead_begins_a_new_run_where_the_last_was_left(moving, pause, runs):
-    # Samples reach 40 ms ahead: 50 ms later the next one follows without a gap.
+    # Samples reach 40 ms ahead: 50 ms later the next one follows, and 20 ms more are tolerated.
     moving.now_ns += pause * MS
     moving.core.advance(moving.now_ns)
     moving.record()
@@ -533,8 +533,8 @@ def test_a_pause_beyond_the_lead_begins_a_new_run_where_the_last_was_left(moving
 
 
 def test_a_loop_that_ticks_but_serves_no_controller_has_stalled(moving):
-    # They have samples for 40 ms, and one more tick.
-    for _ in range(5):
+    # They have samples for 40 ms, one more tick, and 20 ms that are tolerated.
+    for _ in range(7):
         moving.now_ns += 10 * MS
         moving.core.measure(moving.now_ns, moving.pose)
         moving.core.advance(moving.now_ns)
@@ -548,7 +548,7 @@ def test_a_loop_that_ticks_but_serves_no_controller_has_stalled(moving):
 
 
 def test_a_robot_that_went_astray_in_a_pause_goes_on_from_where_it_is(moving):
-    moving.now_ns += 60 * MS
+    moving.now_ns += 80 * MS
     moving.core.advance(moving.now_ns)
     moving.record()
     moving.pose = np.array([1.0, 0.9])  # more than the tracking error from where it was left
@@ -567,7 +567,7 @@ def test_after_a_long_pause_it_goes_on_from_where_the_robot_is(moving):
 
 
 def test_after_a_pause_a_pose_measured_before_it_is_not_used(moving):
-    moving.now_ns += 60 * MS
+    moving.now_ns += 80 * MS
     moving.core.advance(moving.now_ns)
     assert moving.core.window(moving.now_ns) is None
     assert moving.code == "joint_states_missing"
@@ -811,13 +811,13 @@ def test_a_base_is_told_to_stand_before_the_executor_goes_silent(rolling):
 def test_the_way_of_a_base_begins_anew_after_a_stall_and_the_arm_comes_to_rest(rolling):
     left = rolling.ways()[-1]
     assert left[DRIVE] > 0.05
-    rolling.now_ns += 60 * MS
+    rolling.now_ns += 80 * MS
     rolling.core.advance(rolling.now_ns)
     rolling.record()
     rolling.tick()
     assert rolling.code == "stalled"
     assert rolling.at(rolling.now_ms)[[DRIVE, SPIN]].tolist() == [0, 0]
-    assert 0 < rolling.at(rolling.now_ms)[TURN] - left[TURN] < 0.01
+    assert 0 < rolling.at(rolling.now_ms)[TURN] - left[TURN] < 0.02
     rolling.run(500)
     assert rolling.velocity_at(rolling.now_ms).tolist() == pytest.approx([0] * 4, abs=1e-9)
     # 0.5 rad/s at 10 rad/s², which comes and goes within 50 ms: 25 mrad from the last window's end.
