@@ -40,7 +40,7 @@ ROBOTS = (
     "trossen_mobile", "arx_mobile", "fibocom_mobile",
 )  # fmt: skip
 BASE = {"x": -0.2, "y": -0.1, "yaw": 0.3}  # [m/s, m/s, rad/s], away from the table
-SLOW_CAMERAS = ("--param", "sim_robot_node.camera_rate_hz=10")  # two cores render them
+SLOW_CAMERAS = ("--param", "sim_robot_node.camera_rate_hz=5")  # two cores render them
 # The goal comes in one step, and grippers need a whole chunk to close: the limits of the axes are
 # to be seen, not those of the gate.
 UNGATED = [
@@ -195,7 +195,8 @@ def test_a_robot_is_seen_and_moved_as_its_yaml_says(machine, peer_of, running):
             sent[0] += 1
             publisher.publish(encode_chunk(chunk_to(machine, cell.now_ns, sent[0]), machine.name))
 
-    cell.until(lambda: status[-1].chunks_accepted and reached(), send)
+    # A machine that stalls the executor makes it begin anew, with the next chunk.
+    cell.until(lambda: status[-1].chunks_accepted and reached(), send, within_s=START_UP_S)
     cell.until(lambda: status[-1].state == State.HOLDING)
     assert 0.01 < max(one.largest_velocity_ratio for one in status) <= 1.0
     assert_within_limits(machine, commands)
@@ -231,7 +232,8 @@ def assert_within_limits(machine: Embodiment, commands: list[JointState]) -> Non
     for (first, before), (second, after) in pairwise(zip(commands, velocities, strict=True)):
         passed_ns = to_ns(second.header.stamp) - to_ns(first.header.stamp) + 2 * period_ns
         most = np.where(np.abs(after) < np.abs(before), stopping, acceleration)
-        assert (np.abs(after - before) <= most * passed_ns / 1e9 + 1e-6).all()
+        over = np.abs(after - before) - most * passed_ns / 1e9
+        assert over.max() <= 1e-6, (passed_ns, over.argmax(), before, after)
 
 
 def tolerance(machine: Embodiment) -> np.ndarray:
