@@ -205,9 +205,7 @@ def test_a_robot_is_seen_and_moved_as_its_yaml_says(machine, peer_of, running):
     # Its base has moved by the integral of what was commanded, and stands.
     if machine.base is not None:
         cell.until(lambda: stands(odometry[-1]) and stands_still(twists[-1][1]))
-        np.testing.assert_allclose(
-            pose_of(odometry[-1]), driven(twists), atol=0.04
-        )  # 2 cm, and late cycles
+        np.testing.assert_allclose(pose_of(odometry[-1]), driven(twists), atol=0.02)
         assert np.linalg.norm(pose_of(odometry[-1])) > 0.1
     running.send_signal(signal.SIGINT)
     assert running.wait(20) == 0

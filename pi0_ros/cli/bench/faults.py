@@ -21,7 +21,7 @@ QUIET = Code.OK
 LARGEST_STEP = 3.1416 * 0.002  # the joints' velocity limit for one sample [rad]
 BEFORE_S = 0.1  # commands of so long before it are looked at, too
 GIVE_UP = 5.0  # times a bound: how long something is waited for
-HICCUP_S = 0.015  # less than what is committed ahead, less a period of the controller
+HICCUP_S = 0.02  # less than what is committed ahead, less a period of the controller
 JUMP_S = 5.0
 OWN_S = 0.1  # of a robot that steps by itself, until it has heard of us and we of it
 # What the bounds follow from, with the executor's and the policy's defaults for this robot.
@@ -30,7 +30,6 @@ NO_PLAN_S = 2 * 16 * 0.05 + BRAKE_S  # a plan is not played beyond twice the exe
 NO_STATES_S = 0.2 + BRAKE_S  # the age that joint states may have
 TAIL_S = 0.7  # the last window with its stopping tail
 REPLAN_S = 1.5  # the next observation, its plan, and until the arm moves
-ENDED_S = REPLAN_S + 1.5  # the motion may be at its end, and the next prompt come a second later
 START_S = 10.0  # a Python process with its imports, discovery, and its first plan
 
 
@@ -242,6 +241,6 @@ FAULTS = (
     Fault("clock_back", f"the clock jumps back by {JUMP_S:.0f} s",
           _shift(-JUMP_S), None, Code.CLOCK_JUMP, None, REPLAN_S, simulated_time=True),
     Fault("clock_forward", f"the clock jumps ahead by {JUMP_S:.0f} s",
-          _shift(JUMP_S), None, Code.STALLED, None, ENDED_S, simulated_time=True,
+          _shift(JUMP_S), None, Code.STALLED, None, REPLAN_S, simulated_time=True,
           is_smooth=False),
 )  # fmt: skip
